@@ -1,0 +1,108 @@
+"""`audit.duckdb`: the DuckDB database that people open. Views and macros over the store's parts, and comments.
+
+The only module that connects to DuckDB. It is built privately and renamed over the old one, so a reader never
+finds it half-made and never blocks a job (decision 0001).
+"""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from camembias import sqlfiles
+from camembias.errors import QueryError, StoreError
+from camembias.files import replacing
+from camembias.sqlfiles import Query
+from camembias.store import Store
+
+STORE_VARIABLE = "camembias_store"
+
+
+def refresh(store: Store) -> Path:
+    """Rebuild `audit.duckdb` from the SQL files and publish it. Safe beside readers, jobs and other refreshes."""
+    with (store.root / "audit.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with replacing(store.catalog) as temporary:
+            with duckdb.connect(str(temporary)) as connection:
+                _build(connection, store.root.resolve())
+    return store.catalog
+
+
+def _build(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
+    default = str(root).replace("'", "''")
+    # The variable lets a moved or mounted store be read: SET VARIABLE camembias_store = '/new/place'
+    connection.execute(
+        "CREATE MACRO parts(part_table) AS "
+        f"coalesce(getvariable('{STORE_VARIABLE}'), '{default}') || '/' || part_table || '/*.parquet'"
+    )
+    for kind in ("schema", "macros", "views"):
+        for stem, sql in sqlfiles.statements(kind):
+            try:
+                connection.execute(sql)
+            except duckdb.Error as err:
+                raise QueryError(f"sql/{kind}/{stem}.sql does not load: {err}") from err
+
+
+@contextmanager
+def reading(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection to the published database, pointed at where the store is now."""
+    if not store.catalog.exists():
+        raise StoreError(f"'{store.root}' has no audit.duckdb; make it with: camembias refresh --store {store.root}")
+    with duckdb.connect(str(store.catalog), read_only=True) as connection:
+        root = str(store.root.resolve()).replace("'", "''")
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(f"SET VARIABLE {STORE_VARIABLE} = '{root}'")
+        yield connection
+
+
+def run_query(store: Store, query: Query, values: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """Answer a named query. Raises QueryError for a parameter it does not have, or a value it cannot use."""
+    given = dict(values or {})
+    known = {param.name: param.default for param in query.params}
+    for name in given:
+        if name not in known:
+            accepted = ", ".join(known) or "none"
+            raise QueryError(f"query '{query.name}' has no parameter '{name}'; it takes: {accepted}")
+    with reading(store) as connection:
+        return _frame(connection, query.sql, {**known, **given})
+
+
+def run_sql(store: Store, sql: str) -> pl.DataFrame:
+    """Answer free SQL: one SELECT or EXPLAIN, read-only, and no file but the store's own can be touched."""
+    with reading(store) as connection:
+        try:
+            found = connection.extract_statements(sql)
+        except duckdb.Error as err:
+            raise QueryError(_one_line(err)) from err
+        allowed = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+        if len(found) != 1 or found[0].type not in allowed:
+            raise QueryError("only one SELECT or EXPLAIN statement is accepted; open audit.duckdb in DuckDB for more")
+        root = str(store.root.resolve()).replace("'", "''")
+        connection.execute(f"SET allowed_directories = ['{root}']")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        return _frame(connection, sql, {})
+
+
+def failed_checks(store: Store) -> dict[str, int]:
+    """Rows returned by each of `sql/checks/` that should return none."""
+    with reading(store) as connection:
+        rows = {name: len(_frame(connection, sql, {})) for name, sql in sqlfiles.statements("checks")}
+    return {name: count for name, count in rows.items() if count}
+
+
+def _frame(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, str | None]) -> pl.DataFrame:
+    try:
+        # A NULL and a string alike are bound, never pasted; the query casts what it needs as a number.
+        return connection.execute(sql, dict(values) or None).pl()
+    except duckdb.Error as err:
+        raise QueryError(_one_line(err)) from err
+
+
+def _one_line(err: Exception) -> str:
+    return " ".join(str(err).split())[:500]

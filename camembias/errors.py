@@ -1,0 +1,41 @@
+"""The error tree. Every branch is a mistake that a user can mend: the command line prints one line and exits with 2.
+
+CamembiasError
+├── InputError        a file, column, label or option that cannot be used
+├── BundleError       a model bundle that is missing, incomplete, damaged or mixed from two models
+├── StoreError        a store that is missing, locked, full, or holds another model
+├── BrokerError       the message queue cannot be reached
+├── QueryError        SQL that is refused or wrong
+└── MissingExtra      a stage whose packages are not installed
+
+Anything else that escapes is our own bug, and keeps its traceback.
+"""
+
+
+class CamembiasError(Exception):
+    """Base of all errors that carry a one-line message with the bad value, what is accepted and the remedy."""
+
+
+class InputError(CamembiasError):
+    pass
+
+
+class BundleError(CamembiasError):
+    pass
+
+
+class StoreError(CamembiasError):
+    pass
+
+
+class BrokerError(CamembiasError):
+    pass
+
+
+class QueryError(CamembiasError):
+    pass
+
+
+class MissingExtra(CamembiasError):  # noqa: N818 - reads as what it is
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"'{package}' is not installed; this command needs it: pip install 'camembias[{extra}]'")

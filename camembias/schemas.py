@@ -1,0 +1,159 @@
+"""The columns of every table of the store: one polars schema a table, the same for parts, views and tests.
+
+Snake case, times UTC, tweet ids strings (they exceed 2^53), scores raw logits.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+TIME = pl.Datetime("us", "UTC")
+LABEL_SCORES = pl.List(pl.Struct({"label": pl.String(), "logit": pl.Float32(), "p": pl.Float32()}))
+WORD_SCORES = pl.List(
+    pl.Struct(
+        {"word": pl.String(), "surface": pl.String(), "start": pl.Int32(), "stop": pl.Int32(), "score": pl.Float32()}
+    )
+)
+
+TABLES: dict[str, pl.Schema] = {
+    # one finished unit of work: a slice of a source, as read by this reader, normalised and scored by these versions
+    "units": pl.Schema(
+        {
+            "unit": pl.String(),
+            "run_id": pl.String(),
+            "source": pl.String(),
+            "source_id": pl.String(),
+            "first_row": pl.Int64(),
+            "reader": pl.Int32(),
+            "normaliser": pl.Int32(),
+            "serving_version": pl.String(),
+            "rows_in": pl.Int64(),
+            "rows_out": pl.Int64(),
+            "rejects": pl.Int64(),
+            "finished_at": TIME,
+        }
+    ),
+    "tweets": pl.Schema(
+        {
+            "tweet_id": pl.String(),
+            "text": pl.String(),  # normalised: what the model read
+            "author": pl.String(),  # salted hash, unless --keep-authors
+            "created_at": TIME,
+            "text_hash": pl.String(),
+            "source": pl.String(),
+            "seen_at": TIME,
+        }
+    ),
+    "predictions": pl.Schema(
+        {
+            "tweet_id": pl.String(),
+            "model_version": pl.String(),
+            "serving_version": pl.String(),
+            "label": pl.String(),
+            "scores": LABEL_SCORES,
+            "margin": pl.Float32(),  # logits between the best and the second label
+            "rescored": pl.Boolean(),  # True: the stored logits are fp32
+            "run_id": pl.String(),
+            "classified_at": TIME,
+        }
+    ),
+    "rejects": pl.Schema(
+        {
+            "source": pl.String(),
+            "line": pl.Int64(),
+            "reason": pl.String(),
+            "raw": pl.String(),
+            "unit": pl.String(),
+            "run_id": pl.String(),
+        }
+    ),
+    "runs": pl.Schema(
+        {
+            "run_id": pl.String(),
+            "kind": pl.String(),
+            "arguments": pl.String(),  # JSON
+            "started_at": TIME,
+            "finished_at": TIME,
+            "status": pl.String(),
+            "counts": pl.String(),  # JSON
+            "host": pl.String(),
+            "versions": pl.String(),  # JSON
+        }
+    ),
+    "models": pl.Schema(
+        {
+            "model_version": pl.String(),
+            "serving_version": pl.String(),
+            "name": pl.String(),
+            "labels": pl.List(pl.String()),
+            "manifest": pl.String(),  # JSON
+            "seen_at": TIME,
+        }
+    ),
+    "training_words": pl.Schema(
+        {
+            "model_version": pl.String(),
+            "tweet": pl.String(),  # hashed tweet id
+            "author": pl.String(),  # hashed
+            "duplicate_group": pl.Int64(),
+            "label": pl.String(),
+            "split": pl.String(),
+            "words": pl.List(pl.String()),  # sorted, distinct
+        }
+    ),
+    "designs": pl.Schema(
+        {
+            "design_id": pl.String(),
+            "rule": pl.String(),
+            "rate": pl.Float64(),  # inclusion probability
+            "frame": pl.String(),  # serving version whose tweets could be drawn
+            "created_at": TIME,
+        }
+    ),
+    "requests": pl.Schema(
+        {
+            "batch": pl.String(),
+            "tweet_id": pl.String(),
+            "text": pl.String(),
+            "label": pl.String(),
+            "model_version": pl.String(),
+            "targets": pl.List(pl.String()),
+            "method": pl.String(),
+            "baseline": pl.String(),
+            "design_id": pl.String(),  # null: hand-picked
+            "requested_at": TIME,
+        }
+    ),
+    "explanations": pl.Schema(
+        {
+            "batch": pl.String(),
+            "tweet_id": pl.String(),
+            "model_version": pl.String(),
+            "target": pl.String(),
+            "label": pl.String(),
+            "method": pl.String(),
+            "baseline": pl.String(),
+            "steps": pl.Int32(),
+            "logit": pl.Float64(),
+            "logit_baseline": pl.Float64(),
+            "delta": pl.Float64(),  # logits: sum of all attributions minus (logit - logit_baseline)
+            "relative_error": pl.Float64(),
+            "converged": pl.Boolean(),
+            "special_score": pl.Float64(),
+            "words": WORD_SCORES,
+            "duration_ms": pl.Float64(),
+            "computed_at": TIME,
+        }
+    ),
+    "failures": pl.Schema(
+        {
+            "batch": pl.String(),
+            "tweet_id": pl.String(),
+            "model_version": pl.String(),
+            "attempts": pl.Int32(),
+            "error": pl.String(),
+            "failed_at": TIME,
+        }
+    ),
+    "concepts": pl.Schema({"label": pl.String(), "word": pl.String()}),
+}

@@ -1,0 +1,167 @@
+"""The store: append-only Parquet parts, whole or absent, one folder a table.
+
+Truth lives here; `audit.duckdb` only looks at it (decision 0001). A part is written beside its final name,
+fsynced and renamed, so a reader at any moment sees whole parts only. Names of parts are derived from the work
+they hold: doing the same work again replaces the same file, and doubles nothing.
+This module knows neither SQL nor models.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import secrets
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from camembias.bundle import Bundle, library_versions
+from camembias.errors import StoreError
+from camembias.files import replacing, write_text
+from camembias.schemas import TABLES
+
+FORMAT = 1
+_EMPTY = "_empty"  # zero rows, so that views exist before data does
+_ROW_GROUP = 4096
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    root: Path
+    salt: str
+
+    @property
+    def catalog(self) -> Path:
+        return self.root / "audit.duckdb"
+
+    @property
+    def attempts(self) -> Path:
+        """Attempts at each request batch, kept beside the parts so that a lost broker does not reset them."""
+        return self.root / "attempts"
+
+    def part(self, table: str, name: str) -> Path:
+        return self.root / table / f"{name}.parquet"
+
+    def has_part(self, table: str, name: str) -> bool:
+        return self.part(table, name).exists()
+
+    def part_names(self, table: str) -> list[str]:
+        return sorted(path.stem for path in (self.root / table).glob("*.parquet") if path.stem != _EMPTY)
+
+    def write(self, table: str, name: str, rows: pl.DataFrame) -> Path:
+        """Write one part, whole or not at all. Raises StoreError for a full or read-only disk."""
+        path = self.part(table, name)
+        frame = rows.select([pl.col(column).cast(dtype) for column, dtype in TABLES[table].items()])
+        with replacing(path) as temporary:
+            frame.write_parquet(temporary, compression="zstd", row_group_size=_ROW_GROUP)
+        return path
+
+    def read(self, table: str, name: str) -> pl.DataFrame:
+        path = self.part(table, name)
+        if not path.exists():
+            raise StoreError(f"no part '{name}' in '{self.root / table}'; was the store moved or cleaned?")
+        return pl.read_parquet(path)
+
+    def scan(self, table: str) -> pl.LazyFrame:
+        return pl.scan_parquet(self.root / table / "*.parquet", schema=TABLES[table])
+
+    def finished_units(self, serving_version: str) -> set[str]:
+        """The ledger that decides resuming: units of work whose parts are all written."""
+        ledger = self.scan("units").filter(pl.col("serving_version") == serving_version)
+        return set(ledger.select("unit").collect()["unit"])
+
+    def hashed(self, value: str) -> str:
+        """A salted hash, so that authors can be told apart but not looked up."""
+        return hashlib.sha256(f"{self.salt}\0{value}".encode("utf-8", "replace")).hexdigest()[:16]
+
+    def register_model(self, bundle: Bundle) -> None:
+        """Copy what the queries need to know of a model, so that a store answers without its bundle."""
+        rows = {
+            "model_version": [bundle.model_version],
+            "serving_version": [bundle.serving_version],
+            "name": [bundle.name],
+            "labels": [list(bundle.labels.names)],
+            "manifest": [bundle.layout.manifest.read_text(encoding="utf-8")],
+            "seen_at": [now()],
+        }
+        self.write("models", bundle.serving_version, pl.DataFrame(rows, schema=TABLES["models"]))
+        if not self.has_part("training_words", bundle.model_version):
+            words = pl.read_parquet(bundle.layout.training_words)
+            words = words.with_columns(pl.lit(bundle.model_version).alias("model_version"))
+            self.write("training_words", bundle.model_version, words)
+
+
+def create(root: Path) -> Store:
+    """Open the store at `root`, making it first if there is none."""
+    if not (root / "store.json").exists():
+        if root.is_dir() and any(root.iterdir()) and not (root / "units").exists():
+            raise StoreError(f"'{root}' is neither empty nor a store; name another folder")
+        store = Store(root, secrets.token_hex(16))
+        for table, schema in TABLES.items():
+            store.write(table, _EMPTY, pl.DataFrame(schema=schema))
+        body = {"format": FORMAT, "salt": store.salt, "created_at": now().isoformat()}
+        write_text(root / "store.json", json.dumps(body, indent=1))
+    return open_existing(root)
+
+
+def open_existing(root: Path) -> Store:
+    """Raises StoreError when there is no store at `root`, or one of another format."""
+    path = root / "store.json"
+    if not path.exists():
+        raise StoreError(f"no store at '{root}'; make one with: camembias classify MODEL INPUT --store {root}")
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        if body["format"] != FORMAT:
+            raise StoreError(f"'{root}' has store format {body['format']}; this camembias reads {FORMAT}")
+        return Store(root, body["salt"])
+    except (ValueError, KeyError, TypeError) as err:
+        raise StoreError(f"'{path}' is damaged ({err}); restore it from a backup") from err
+
+
+@dataclass(slots=True)
+class Run:
+    """A job in progress; `counts` is filled by the job and stored when it ends."""
+
+    run_id: str
+    counts: dict[str, int | float]
+
+
+@contextmanager
+def running(store: Store, kind: str, arguments: dict[str, Any]) -> Iterator[Run]:
+    """Record a job in `runs/`: once when it starts, again (same part) when it ends well or badly."""
+    started = now()
+    run = Run(f"{started:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}", {})
+
+    def record(status: str, finished: datetime | None) -> None:
+        row = {
+            "run_id": run.run_id,
+            "kind": kind,
+            "arguments": json.dumps(arguments, ensure_ascii=False),
+            "started_at": started,
+            "finished_at": finished,
+            "status": status,
+            "counts": json.dumps(run.counts),
+            "host": platform.node(),
+            "versions": json.dumps({"python": sys.version.split()[0], **library_versions()}),
+        }
+        store.write("runs", run.run_id, pl.DataFrame([row], schema=TABLES["runs"]))
+
+    record("running", None)
+    try:
+        yield run
+    except BaseException:
+        record("failed", now())
+        raise
+    record("done", now())
