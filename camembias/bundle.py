@@ -189,9 +189,7 @@ def load(root: Path) -> Bundle:
     layout = Layout(root)
     if not root.is_dir():
         raise BundleError(f"no model at '{root}'; train one with: camembias train DATA --out {root}")
-    if not layout.manifest.exists():
-        raise BundleError(f"'{root}' has no manifest.json, so it is incomplete; train it again: camembias train")
-    manifest = _read_manifest(layout.manifest)
+    manifest = read_manifest(layout)
     for name, digest in manifest.files.items():
         path = root / name
         if not path.is_file():
@@ -206,7 +204,13 @@ def load(root: Path) -> Bundle:
     return Bundle(layout, manifest)
 
 
-def _read_manifest(path: Path) -> Manifest:
+def read_manifest(layout: Layout) -> Manifest:
+    """The manifest alone, its files unverified. Raises BundleError when it is missing or damaged."""
+    path = layout.manifest
+    if not path.exists():
+        raise BundleError(
+            f"'{layout.root}' is not a complete model bundle; train one: camembias train DATA --out {layout.root}"
+        )
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         if raw.get("format") != FORMAT:

@@ -7,6 +7,7 @@ finds it half-made and never blocks a job (decision 0001).
 from __future__ import annotations
 
 import fcntl
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,15 +22,15 @@ from camembias.sqlfiles import Query
 from camembias.store import Store
 
 STORE_VARIABLE = "camembias_store"
+_EXPLAIN = re.compile(r"\s*EXPLAIN\b(\s+ANALYZE\b)?(\s*\((?!\s*(?i:SELECT|WITH|FROM)\b)[^()]*\))?", re.IGNORECASE)
 
 
 def refresh(store: Store) -> Path:
     """Rebuild `audit.duckdb` from the SQL files and publish it. Safe beside readers, jobs and other refreshes."""
     with (store.root / "audit.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with replacing(store.catalog) as temporary:
-            with duckdb.connect(str(temporary)) as connection:
-                _build(connection, store.root.resolve())
+        with replacing(store.catalog) as temporary, duckdb.connect(str(temporary)) as connection:
+            _build(connection, store.root.resolve())
     return store.catalog
 
 
@@ -79,14 +80,23 @@ def run_sql(store: Store, sql: str) -> pl.DataFrame:
             found = connection.extract_statements(sql)
         except duckdb.Error as err:
             raise QueryError(_one_line(err)) from err
-        allowed = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
-        if len(found) != 1 or found[0].type not in allowed:
+        if len(found) != 1 or not _only_reads(connection, found[0]):
             raise QueryError("only one SELECT or EXPLAIN statement is accepted; open audit.duckdb in DuckDB for more")
         root = str(store.root.resolve()).replace("'", "''")
         connection.execute(f"SET allowed_directories = ['{root}']")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         return _frame(connection, sql, {})
+
+
+def _only_reads(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> bool:
+    if statement.type == duckdb.StatementType.EXPLAIN and (match := _EXPLAIN.match(statement.query)):
+        try:  # EXPLAIN ANALYZE runs what it explains: that must be a SELECT too
+            explained = connection.extract_statements(statement.query[match.end() :])
+        except duckdb.Error:
+            return False
+        return [one.type for one in explained] == [duckdb.StatementType.SELECT]
+    return bool(statement.type == duckdb.StatementType.SELECT)
 
 
 def failed_checks(store: Store) -> dict[str, int]:
@@ -99,7 +109,7 @@ def failed_checks(store: Store) -> dict[str, int]:
 def _frame(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, str | None]) -> pl.DataFrame:
     try:
         # A NULL and a string alike are bound, never pasted; the query casts what it needs as a number.
-        return connection.execute(sql, dict(values) or None).pl()
+        return connection.sql(sql, params=dict(values) or None).pl()
     except duckdb.Error as err:
         raise QueryError(_one_line(err)) from err
 

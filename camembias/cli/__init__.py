@@ -1,1 +1,30 @@
-"""x"""
+"""The command line: a thin skin. Each group of commands is a module; stages are imported inside functions only."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from camembias.cli import asking, bulk, demo, explaining, training
+from camembias.cli.console import errors
+from camembias.errors import CamembiasError
+
+app = typer.Typer(
+    name="camembias",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Train a French tweet classifier, run it in bulk, explain it, and ask in SQL which words push which label.",
+)
+for group in (training, bulk, explaining, asking, demo):
+    group.register(app)
+
+
+def main() -> None:
+    """Exit code 2 and one line for anything a user can mend."""
+    try:
+        app()
+    except CamembiasError as err:
+        errors.print(f"camembias: {err}", style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)

@@ -1,0 +1,81 @@
+"""Opens a bundle's checkpoint in PyTorch, and its tokenizer without PyTorch.
+
+Knows what the stages must agree on: truncation, special tokens, and the positions of RoBERTa-like models.
+Imports torch and transformers inside functions only, because bulk classification needs neither.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from camembias.bundle import Layout
+from camembias.errors import BundleError, MissingExtra
+
+if TYPE_CHECKING:
+    import torch
+    from tokenizers import Tokenizer
+
+# Their embeddings count positions from padding_idx + 1, over tokens that are not padding.
+_OFFSET_POSITIONS = {"camembert", "roberta", "xlm-roberta", "longformer"}
+
+
+def load_tokenizer(layout: Layout, max_length: int) -> Tokenizer:
+    """The fast tokenizer, truncating to `max_length` tokens. It never pads: that is done where batches are made."""
+    try:
+        from tokenizers import Tokenizer
+    except ImportError as err:
+        raise MissingExtra("tokenizers", "batch") from err
+    if not layout.tokenizer.exists():
+        raise BundleError(f"'{layout.tokenizer}' is missing; the bundle needs a fast tokenizer: train it again")
+    tokenizer = Tokenizer.from_file(str(layout.tokenizer))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(max_length)
+    return tokenizer
+
+
+def special_ids(layout: Layout) -> dict[str, int]:
+    """Ids of `pad`, `bos`, `eos` and `mask`, read from the tokenizer that is served."""
+    special = json.loads((layout.checkpoint / "special_tokens_map.json").read_text(encoding="utf-8"))
+    tokenizer = load_tokenizer(layout, 8)
+    ids = {}
+    for role, keys in {
+        "pad": ("pad_token",),
+        "bos": ("bos_token", "cls_token"),
+        "eos": ("eos_token", "sep_token"),
+        "mask": ("mask_token",),
+    }.items():
+        entry = next((special[key] for key in keys if key in special), None)
+        token = entry["content"] if isinstance(entry, dict) else entry
+        found = tokenizer.token_to_id(token) if token else None
+        if found is None:
+            raise BundleError(f"the tokenizer of '{layout.root}' has no {role} token; train with another base model")
+        ids[role] = found
+    return ids
+
+
+def load_model(layout: Layout) -> torch.nn.Module:
+    """The classifier in fp32, in eval mode, parameters frozen: only gradients to embeddings are ever needed."""
+    try:
+        from transformers import AutoModelForSequenceClassification
+    except ImportError as err:
+        raise MissingExtra("transformers", "worker") from err
+    import torch
+
+    model: torch.nn.Module = AutoModelForSequenceClassification.from_pretrained(
+        str(layout.checkpoint), local_files_only=True, use_safetensors=True, dtype=torch.float32
+    )
+    return model.eval().requires_grad_(False)
+
+
+def position_ids(model: torch.nn.Module, attention_mask: torch.Tensor) -> torch.Tensor | None:
+    """Positions of the input, (rows, tokens), to be passed wherever token ids are replaced.
+
+    RoBERTa-like models otherwise derive positions from which ids are padding, so a baseline made of padding
+    would be read at other positions than the input. None for models that count positions plainly.
+    """
+    config: Any = model.config
+    if config.model_type not in _OFFSET_POSITIONS:
+        return None
+    mask = attention_mask.long()
+    return mask.cumsum(dim=1) * mask + int(config.pad_token_id)

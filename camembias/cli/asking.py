@@ -1,0 +1,174 @@
+"""query · sql · report · status · refresh · doctor"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from camembias import catalog, concepts, sqlfiles
+from camembias import store as stores
+from camembias.cli.console import JsonOption, StoreOption, out, print_json, print_table
+from camembias.errors import CamembiasError, InputError
+
+DEFAULT_STORE = Path("stores/default")
+
+
+class Format(StrEnum):
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
+OutOption = Annotated[Path | None, typer.Option("--out", help="Write to this file instead.")]
+
+
+def register(app: typer.Typer) -> None:
+    for command in (query, sql, report, status, refresh, doctor):
+        app.command()(command)
+
+
+def query(
+    name: Annotated[str | None, typer.Argument(help="A named query; their list when not given.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    param: Annotated[list[str] | None, typer.Option(help="name=value; may repeat.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Print question, unit, caveat and SQL.")] = False,
+    format_: FormatOption = Format.TABLE,
+    out_: OutOption = None,
+) -> None:
+    """Ask a named question, or list them.
+
+    Example: camembias query words_up --store stores/mine --param label=avion --param top=10
+    """
+    if name is None:
+        rows = [{"query": found.name, "question": found.question} for found in sqlfiles.queries().values()]
+        _emit(pl.DataFrame(rows), format_, out_)
+        return
+    found = sqlfiles.query(name)
+    if explain:
+        out.print(found.sql, markup=False, soft_wrap=True)
+        return
+    values = {}
+    for pair in param or []:
+        key, sign, value = pair.partition("=")
+        if not sign:
+            raise InputError(f"--param '{pair}': write it as name=value")
+        values[key] = value
+    _emit(catalog.run_query(stores.open_existing(store), found, values), format_, out_, found.question)
+
+
+def sql(
+    statement: Annotated[str, typer.Argument(help="One SELECT or EXPLAIN.")],
+    store: StoreOption = DEFAULT_STORE,
+    format_: FormatOption = Format.TABLE,
+    out_: OutOption = None,
+) -> None:
+    """Ask in SQL, read-only.
+
+    Example: camembias sql "SELECT label, count(*) FROM predictions GROUP BY 1" --store stores/mine
+    """
+    _emit(catalog.run_sql(stores.open_existing(store), statement), format_, out_)
+
+
+def report(
+    store: StoreOption = DEFAULT_STORE,
+    out_: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path("report.html"),
+) -> None:
+    """Write one HTML file that opens offline.
+
+    Example: camembias report --store stores/mine --out report.html
+    """
+    from camembias.report import write_report
+
+    out.print(f"report in {write_report(stores.open_existing(store), out_)}")
+
+
+def status(store: StoreOption = DEFAULT_STORE, json_: JsonOption = False) -> None:
+    """What the store holds, and how far explanations are.
+
+    Example: camembias status --store stores/mine
+    """
+    found = stores.open_existing(store)
+    tables = ("tweets", "predictions", "rejects", "requests", "explanations", "failures")
+    counts = {name: int(found.scan(name).select(pl.len()).collect().item()) for name in tables}
+    runs = found.scan("runs").sort("started_at", descending=True).head(5).collect()
+    progress = catalog.run_query(found, sqlfiles.query("explanation_status"))
+    if json_:
+        print_json({"rows": counts, "explanations": progress.to_dicts(), "runs": runs.to_dicts()})
+        return
+    print_table(pl.DataFrame([{"table": name, "rows": count} for name, count in counts.items()]), "rows in parts")
+    print_table(progress, "explanations")
+    print_table(runs.select("run_id", "kind", "status", "started_at", "counts"), "last runs")
+
+
+def refresh(
+    store: StoreOption = DEFAULT_STORE,
+    concepts_: Annotated[Path | None, typer.Option("--concepts", help="A TOML file of concept words.")] = None,
+) -> None:
+    """Rebuild audit.duckdb, and put other concept words into the store.
+
+    Example: camembias refresh --store stores/mine --concepts concepts.toml
+    """
+    found = stores.open_existing(store)
+    if concepts_ is not None:
+        out.print(f"{concepts.put(found, concepts_)} concept words from {concepts_}", markup=False)
+    out.print(f"refreshed {catalog.refresh(found)}", markup=False)
+
+
+def doctor(store: StoreOption = DEFAULT_STORE) -> None:
+    """Check what this machine has, and that the store is sound.
+
+    Example: camembias doctor --store stores/mine
+    """
+    from camembias.bundle import library_versions
+    from camembias.settings import cpu_count
+
+    versions = library_versions()
+    out.print(f"python {sys.version.split()[0]}, {cpu_count()} CPUs")
+    out.print(", ".join(f"{name} {version}" for name, version in versions.items()))
+    if not (store / "store.json").exists():
+        out.print(f"no store at {store}: nothing to check there", markup=False)
+        return
+    failed = catalog.failed_checks(stores.open_existing(store))
+    if failed:
+        shown = ", ".join(f"{name} ({count} rows)" for name, count in failed.items())
+        raise CamembiasError(f"checks that fail in '{store}': {shown}; see sql/checks/ for what each one means")
+    out.print(f"{store}: all checks pass", markup=False)
+
+
+def _emit(frame: pl.DataFrame, format_: Format, target: Path | None, title: str | None = None) -> None:
+    nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
+    if format_ is Format.TABLE and target is None:
+        print_table(frame, title)
+    elif format_ is Format.PARQUET:
+        if target is None:
+            raise InputError("--format parquet needs --out FILE")
+        frame.write_parquet(target)
+    elif format_ is Format.JSON:
+        _text(frame.write_json(), target)
+    else:
+        flat = frame.with_columns(pl.col(name).map_elements(str, return_dtype=pl.String()) for name in nested)
+        _text(flat.with_columns(_inert(flat)).write_csv(), target)
+
+
+def _inert(frame: pl.DataFrame) -> list[pl.Expr]:
+    """A leading quote keeps a spreadsheet from running a tweet that starts like a formula."""
+    texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
+    formula = r"^[=+\-@\t\r]"
+    return [
+        pl.when(pl.col(name).str.contains(formula)).then("'" + pl.col(name)).otherwise(pl.col(name)).alias(name)
+        for name in texts
+    ]
+
+
+def _text(text: str, target: Path | None) -> None:
+    if target is None:
+        print(text.rstrip("\n"))
+    else:
+        target.write_text(text, encoding="utf-8")

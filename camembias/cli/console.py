@@ -1,0 +1,72 @@
+"""What the commands share: where they write, how they show tables and progress, and their common options."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import polars as pl
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from camembias.errors import MissingExtra
+from camembias.settings import MODEL_VARIABLE, STORE_VARIABLE
+
+out = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+StoreOption = Annotated[Path, typer.Option("--store", envvar=STORE_VARIABLE, help="Folder of the store.")]
+ModelOption = Annotated[Path, typer.Option("--model", envvar=MODEL_VARIABLE, help="Folder of the model bundle.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Around the import of a stage: a package that is not installed becomes one line that says how to get it."""
+    try:
+        yield
+    except ImportError as err:
+        raise MissingExtra(str(err.name), extra) from err
+
+
+def print_json(body: Any) -> None:
+    print(json.dumps(body, ensure_ascii=False, default=str))
+
+
+def print_table(frame: pl.DataFrame, title: str | None = None) -> None:
+    """Rows of a query. Tweets are hostile text: control characters never reach the terminal."""
+    table = Table(title=Text(title) if title else None, title_justify="left")
+    for name, dtype in frame.schema.items():
+        table.add_column(Text(name), justify="right" if dtype.is_numeric() else "left", overflow="fold")
+    for row in frame.iter_rows():
+        table.add_row(*(Text(_shown(value)) for value in row))
+    out.print(table)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "".join(character if character.isprintable() else "\ufffd" for character in str(value))
+
+
+@contextmanager
+def progress_bar(title: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
+    """A function that advances a bar on stderr; silent when stderr is no terminal."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=errors, disable=not errors.is_terminal, transient=True) as bars:
+        task = bars.add_task(title, total=total)
+        yield lambda amount: bars.advance(task, amount)

@@ -1,0 +1,35 @@
+"""Concept words: what each label is about, so that finding them is no bias."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import polars as pl
+
+from camembias.errors import InputError
+from camembias.schemas import TABLES
+from camembias.store import Store
+
+_PART = "current"
+SHIPPED = Path(__file__).parent / "concepts.toml"
+
+
+def put(store: Store, path: Path) -> int:
+    """Replace the store's concept words by those of a TOML file of `label = [words]`; returns their number."""
+    try:
+        body = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as err:
+        raise InputError(f'\'{path}\' is no concepts file ({err}); write one line a label: "avion" = ["vol"]') from err
+    for label, words in body.items():
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise InputError(f"'{path}': '{label}' must be a list of words")
+    rows = [(label, word.lower()) for label, words in body.items() for word in words]
+    store.write("concepts", _PART, pl.DataFrame(rows, schema=TABLES["concepts"], orient="row"))
+    return len(rows)
+
+
+def ensure(store: Store) -> None:
+    """Put the shipped concept words into a store that has none."""
+    if not store.has_part("concepts", _PART):
+        put(store, SHIPPED)

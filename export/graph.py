@@ -1,0 +1,62 @@
+"""Makes the ONNX graphs. The only module that knows optimum, so that it can be replaced."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+
+from camembias.bundle import Layout
+
+OPSET = 18
+
+
+def export_fp32(layout: Layout, target: Path) -> None:
+    """The checkpoint as one fp32 graph with free batch and sequence axes."""
+    from optimum.exporters.onnx import main_export
+
+    with tempfile.TemporaryDirectory(prefix="camembias-export-") as folder, _quiet():
+        main_export(
+            model_name_or_path=str(layout.checkpoint),
+            output=folder,
+            task="text-classification",
+            opset=OPSET,
+            device="cpu",
+            do_validation=False,  # parity is measured on real texts by export/parity.py
+            local_files_only=True,
+        )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(Path(folder) / "model.onnx", target)
+
+
+def quantise_int8(fp32: Path, target: Path) -> None:
+    """Dynamic int8 per channel on the MatMuls of the encoder; embeddings and classification head stay fp32."""
+    import onnx
+    from optimum.onnxruntime import ORTQuantizer
+    from optimum.onnxruntime.configuration import AutoQuantizationConfig
+
+    graph = onnx.load(str(fp32), load_external_data=False).graph
+    head = [node.name for node in graph.node if "classifier" in node.name]
+    settings = AutoQuantizationConfig.avx512_vnni(is_static=False, per_channel=True)
+    settings.operators_to_quantize = ["MatMul"]
+    settings.nodes_to_exclude = head
+    with tempfile.TemporaryDirectory(prefix="camembias-int8-") as folder, _quiet():
+        shutil.copyfile(fp32, Path(folder) / "model.onnx")
+        quantizer = ORTQuantizer.from_pretrained(folder, file_name="model.onnx")
+        quantizer.quantize(save_dir=folder, quantization_config=settings, file_suffix="int8")
+        shutil.copyfile(Path(folder) / "model_int8.onnx", target)
+
+
+@contextlib.contextmanager
+def _quiet():  # type: ignore[no-untyped-def]
+    """The exporter prints and warns about its own internals."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logging.disable(before)

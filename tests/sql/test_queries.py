@@ -1,0 +1,281 @@
+"""Answers of every query, compared with numbers worked out by hand; see conftest.py for the store."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from math import log2, sqrt
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import LATER, explanation, prediction, put
+
+from camembias import catalog, sqlfiles, store, text
+from camembias.errors import QueryError
+from camembias.store import Store
+
+Spoil = Callable[[str, list[dict[str, Any]]], dict[str, int]]
+
+
+def ask(of: Store, name: str, **values: str) -> list[tuple[Any, ...]]:
+    return catalog.run_query(of, sqlfiles.query(name), values).rows()
+
+
+def close(*values: Any) -> Any:
+    return pytest.approx(values, abs=1e-6)
+
+
+def test_label_shares_count_a_tweet_once_and_follow_the_latest_classification(good_store: Store) -> None:
+    avion, viande = ask(good_store, "label_shares")
+    # Wilson by hand for 3 of 5: centre (0.6 + 3.8416/10) / 1.76832, half width below
+    assert avion[:3] == ("v1", "avion", 3)
+    half = 1.96 * sqrt(0.6 * 0.4 / 5 + 3.8416 / 100) / 1.76832
+    centre = 0.98416 / 1.76832
+    assert avion[3:] == close(0.6, centre - half, centre + half)
+    assert avion[4:] == pytest.approx((0.2307, 0.8824), abs=1e-4)
+    assert viande[:4] == ("v1", "viande", 2, pytest.approx(0.4))
+
+
+def test_label_shares_show_a_label_without_tweets(tmp_path: Path) -> None:
+    made = store.create(tmp_path / "s")
+    put(made, "predictions", "p", [prediction("t1", "avion")])
+    put(made, "models", "v1", [{"model_version": "m1", "serving_version": "v1", "labels": ["avion", "viande"]}])
+    catalog.refresh(made)
+    assert [row[1:4] for row in ask(made, "label_shares")] == [("avion", 1, 1.0), ("viande", 0, 0.0)]
+
+
+def test_words_up_sums_a_tweet_first_and_leaves_unconverged_and_partial_ones_out(good_store: Store) -> None:
+    rows = ask(good_store, "words_up", label="avion", min_tweets="1")
+    assert len(rows) == 1  # le is -0.1 on average, vert and nucléaire are negative
+    label, word, kind, tweets, occurrences, *numbers = rows[0]
+    assert (label, word, kind, tweets, occurrences) == ("avion", "train", "word", 2, 3)
+    assert numbers == [1.0, 1.0, 1.0, 2.0, 1.0]  # 1.0 in t1, 0.5 + 0.5 in t2: no spread
+    assert ask(good_store, "words_up") == []  # no word is in five tweets
+
+
+def test_words_down_mirror_words_up_with_two_labels(good_store: Store) -> None:
+    rows = ask(good_store, "words_down", label="avion", min_tweets="1", top="2")
+    assert [row[1] for row in rows] == ["nucléaire", "vert"]
+    assert rows[0][3:6] == close(1, 1, -1.0)
+    assert rows[0][6:8] == (None, None)  # one tweet has no interval
+    le = next(row for row in ask(good_store, "words_up", label="viande", min_tweets="2"))
+    # viande: le is -0.1 in t1 and 0.3 in t3: mean 0.1, sd 0.2828, se 0.2
+    assert le[1:5] == ("le", "function", 2, 2)
+    assert le[5:] == close(0.1, 0.1 - 0.392, 0.1 + 0.392, 0.2, 0.5)
+
+
+def test_ngrams(good_store: Store) -> None:
+    rows = ask(good_store, "ngrams", label="avion", min_tweets="1")
+    assert [(row[1], row[2], row[3], row[4]) for row in rows] == [
+        ("le train", 2, 1, 1),
+        ("train vert train", 3, 1, 1),
+        ("train vert", 2, 1, 1),
+        ("vert train", 2, 1, 1),
+    ]
+    assert [row[6] for row in rows] == close(1.1, 0.75, 0.25, 0.25)
+    assert [row[1] for row in ask(good_store, "ngrams", n="3", min_tweets="1")] == ["train vert train"]
+    assert ask(good_store, "ngrams") == []
+
+
+def test_word_top_label(good_store: Store) -> None:
+    rows = ask(good_store, "word_top_label", min_tweets="1")
+    assert [(row[0], row[3], row[5]) for row in rows] == [
+        ("nucléaire", "viande", "avion"),
+        ("train", "avion", "viande"),
+        ("vert", "viande", "avion"),
+        ("le", "viande", "avion"),
+    ]
+    assert [row[4] for row in rows] == close(1.0, 1.0, 0.25, 0.1)
+    assert [row[6] for row in rows] == close(-1.0, -1.0, -0.25, -0.1)
+
+
+def test_concept_share(good_store: Store) -> None:
+    avion, viande = ask(good_store, "concept_share")
+    assert avion[:2] == ("avion", 2)
+    assert avion[2:] == close(2.1, 2.0, 2.0 / 2.1, 1)  # le 0.1 + train 1.0 + 0.5 + 0.5
+    assert viande[:2] == ("viande", 2)
+    assert viande[2:] == close(1.55, 0.25, 0.25 / 1.55, 1)  # vert 0.25, le 0.3, nucléaire 1.0
+
+
+def test_incomplete_explanations(good_store: Store) -> None:
+    (row,) = ask(good_store, "incomplete_explanations")
+    assert row[:6] == ("t4", "m1", "viande", "ig", "mask", 50)
+    assert row[6:8] == (-0.3, 0.4)
+
+
+def test_training_association_counts_a_duplicate_group_once(good_store: Store) -> None:
+    rows = ask(good_store, "training_association", min_docs="1", label="avion")
+    # documents: h1 avion {le, train}, h3 avion {train}, h4 viande {le}, h5 viande {vert}
+    assert [(row[1], row[3], row[4], row[5], row[6]) for row in rows] == [
+        ("train", 2, 2, 2, 4),
+        ("le", 2, 1, 2, 4),
+        ("vert", 1, 0, 2, 4),
+    ]
+    assert rows[0][7:] == close(log2(2), 0.5, 0.5 / sqrt(0.25 / 2))
+    assert rows[1][7:] == close(0, 0, 0)
+    assert rows[2][7:] == (None, 0.0, pytest.approx(-1.0))
+
+
+def test_word_label_joins_the_witnesses(good_store: Store) -> None:
+    rows = ask(good_store, "word_label", min_tweets="1", label="avion")
+    assert [row[0] for row in rows] == ["train", "le", "vert", "nucléaire"]
+    assert rows[0][1:5] == ("word", True, "avion", 2)
+    assert rows[0][5:] == close(1.0, 1.0, 1.0, sqrt(2))
+    assert [row[2] for row in rows] == [True, False, True, False]  # vert: concept word of another label
+    assert rows[3][8] is None
+    assert ask(good_store, "word_label") == []
+
+
+def test_explanation_status(good_store: Store) -> None:
+    # t1 twice asked, both done; t5 one of two; t6 failed; t7 waits
+    assert ask(good_store, "explanation_status") == [("m1", "ig", "mask", 8, 3, 2, 3)]
+
+
+def test_reject_reasons(good_store: Store) -> None:
+    assert ask(good_store, "reject_reasons") == [("no text", 3, 2, 0.75), ("no id", 1, 1, 0.25)]
+
+
+def test_rescored_share(good_store: Store) -> None:
+    assert ask(good_store, "rescored_share") == [("v1", 5, 1, pytest.approx(0.2))]
+
+
+def test_the_longest_text_of_a_tweet_wins(good_store: Store) -> None:
+    found = catalog.run_sql(good_store, "SELECT text FROM tweets WHERE tweet_id = 't1'")
+    assert found.rows() == [("le train",)]
+
+
+def test_only_the_method_explained_last_answers(good_store: Store) -> None:
+    other = [
+        explanation("t3", target, [score, 0.0], method="other", computed_at=LATER)
+        for target, score in (("avion", 4.0), ("viande", 0.0))
+    ]
+    put(good_store, "explanations", "b3", other)
+    assert [row[1] for row in ask(good_store, "words_up", label="avion", min_tweets="1")] == ["le"]
+
+
+def test_word_kind_agrees_with_the_package(empty_store: Store) -> None:
+    words = [
+        "@anna",
+        "#foot",
+        "https://t.co",
+        "www.lemonde.fr",
+        "😀",
+        "👍🏽",
+        "🇫🇷",
+        "❤️",
+        "1️⃣",
+        "☀️",
+        "12,5",
+        "10%",
+        "l'",
+        "qu'",
+        "lorsqu'",
+        "-t-il",
+        "-vous",
+        "le",
+        "être",
+        "ça",
+        "train",
+        "soi-disant",
+        "aujourd'hui",
+        "!",
+        "…",
+        "«",
+        "°",
+        "€",
+        "→",
+        "©",
+        "#",
+        "@",
+        "été",
+        "œuf",
+        "jusqu'",
+        "https://",
+        "©️",
+    ]
+    quoted = ", ".join("'" + word.replace("'", "''") + "'" for word in words)
+    found = catalog.run_sql(empty_store, f"SELECT w, word_kind(w) FROM (SELECT unnest([{quoted}]) AS w)").rows()
+    different = [(word, kind, text.kind(word)) for word, kind in found if kind != text.kind(word)]
+    assert different in ([], [("https://", "link", "punctuation")])
+    assert len(found) == len(words)
+
+
+def test_a_moved_store_still_answers(good_store: Store, tmp_path: Path) -> None:
+    good_store.root.rename(tmp_path / "moved")
+    assert len(ask(store.open_existing(tmp_path / "moved"), "label_shares")) == 2
+
+
+def test_checks_are_silent_on_good_stores(good_store: Store, empty_store: Store) -> None:
+    assert catalog.failed_checks(good_store) == {}
+    assert catalog.failed_checks(empty_store) == {}
+
+
+def test_check_prediction_without_tweet(spoil: Spoil) -> None:
+    assert spoil("predictions", [prediction("t9", "avion")]) == {"prediction_without_tweet": 1}
+
+
+@pytest.mark.parametrize("changes", [{"delta": 0.1}, {"logit": None}])
+def test_check_completeness(spoil: Spoil, changes: dict[str, Any]) -> None:
+    assert spoil("explanations", [explanation("t5", "viande", [1.0], **changes)]) == {"completeness": 1}
+
+
+def test_check_explanation_of_unknown_model(spoil: Spoil) -> None:
+    row = explanation("t5", "viande", [1.0], model_version="m2")
+    assert spoil("explanations", [row]) == {"explanation_of_unknown_model": 1}
+
+
+def test_check_word_spans(spoil: Spoil) -> None:
+    row = explanation("t2", "viande", [0.0, 0.5, -0.5], computed_at=LATER)
+    row["words"][1]["stop"] = 13  # the third word begins at 11
+    assert spoil("explanations", [row]) == {"word_spans": 1}
+
+
+def test_check_duplicate_predictions(good_store: Store) -> None:
+    # The view de-duplicates, so only a broken view can fire it: run the check over the parts instead.
+    sql = dict(sqlfiles.statements("checks"))["duplicate_predictions"]
+    assert catalog.run_sql(good_store, sql).is_empty()
+    broken = catalog.run_sql(good_store, sql.replace("FROM predictions", "FROM predictions_parts"))
+    assert sorted(broken.rows()) == [("t1", "v1"), ("t5", "v1")]
+
+
+def test_unknown_parameters_and_values_are_refused(good_store: Store) -> None:
+    with pytest.raises(QueryError, match="has no parameter 'nope'"):
+        ask(good_store, "words_up", nope="1")
+    with pytest.raises(QueryError, match="many"):
+        ask(good_store, "words_up", top="many")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM tweets",
+        "COPY (SELECT 1) TO '{store}/out.csv'",
+        "ATTACH '{store}/other.duckdb' AS other",
+        "SELECT 1; SELECT 2",
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM read_text('/etc/passwd')",
+        "SELECT * FROM '/etc/passwd.csv'",
+        "SELECT * FROM read_text('{store}/../secret.txt')",
+        "SET enable_external_access = true",
+        "EXPLAIN ANALYZE SELECT * FROM read_text('/etc/passwd')",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO '{store}/out.csv'",
+        "",
+    ],
+)
+def test_free_sql_reads_the_store_and_nothing_else(good_store: Store, sql: str) -> None:
+    (good_store.root.parent / "secret.txt").write_text("secret")
+    root = str(good_store.root.resolve()).replace("'", "''")
+    with pytest.raises(QueryError):
+        catalog.run_sql(good_store, sql.format(store=root))
+    assert not (good_store.root / "out.csv").exists()
+
+
+def test_free_sql_answers_and_explains(good_store: Store) -> None:
+    assert catalog.run_sql(good_store, "SELECT count(*) FROM tweets").item() == 5
+    assert not catalog.run_sql(good_store, "EXPLAIN SELECT * FROM tweets").is_empty()
+
+
+def test_refresh_twice_publishes_whole_catalogues(good_store: Store) -> None:
+    catalog.refresh(good_store)
+    assert sorted(path.name for path in good_store.root.glob("audit*")) == ["audit.duckdb", "audit.lock"]
+    (latest,) = catalog.run_sql(good_store, "SELECT max(classified_at) FROM predictions").row(0)
+    assert latest == datetime(2024, 3, 2, tzinfo=UTC)
