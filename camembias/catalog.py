@@ -90,7 +90,7 @@ def run_sql(store: Store, sql: str) -> pl.DataFrame:
 
 
 def _only_reads(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> bool:
-    if statement.type == duckdb.StatementType.EXPLAIN and (match := _EXPLAIN.match(statement.query)):
+    if match := _EXPLAIN.match(statement.query):
         try:  # EXPLAIN ANALYZE runs what it explains: that must be a SELECT too
             explained = connection.extract_statements(statement.query[match.end() :])
         except duckdb.Error:
@@ -109,7 +109,8 @@ def failed_checks(store: Store) -> dict[str, int]:
 def _frame(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, str | None]) -> pl.DataFrame:
     try:
         # A NULL and a string alike are bound, never pasted; the query casts what it needs as a number.
-        return connection.sql(sql, params=dict(values) or None).pl()
+        frame: pl.DataFrame = connection.sql(sql, params=dict(values) or None).pl()
+        return frame
     except duckdb.Error as err:
         raise QueryError(_one_line(err)) from err
 

@@ -24,7 +24,7 @@ from camembias.store import Store, now
 _ROWS = 200  # of the word/label table
 _WORST = 10  # incomplete explanations that are listed; all are counted
 _ALL = str(2**62)
-_UP, _DOWN, _PLAIN = "#1f5f99", "#b35806", "#4a6fa5"
+_UP, _DOWN = "#1f5f99", "#b35806"
 _MODELS = "SELECT name, model_version, serving_version, labels, manifest, seen_at FROM models ORDER BY seen_at DESC"
 
 
@@ -59,39 +59,32 @@ def write_report(store: Store, target: Path) -> Path:
     if not store.catalog.exists():
         catalog.refresh(store)
     loader = FileSystemLoader(Path(__file__).parent / "templates")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     write_text(target, environment.get_template("report.html").render(_content(store)))
     return target
 
 
 def _content(store: Store) -> dict[str, Any]:
     shares = _ask(store, "label_shares")
-    up, down = _ask(store, "words_up", top="10"), _ask(store, "words_down", top="10")
+    up, down = (_ask(store, name, top="10") for name in ("words_up", "words_down"))
     words, concepts = _ask(store, "word_label"), _ask(store, "concept_share")
     status, incomplete = _ask(store, "explanation_status"), _ask(store, "incomplete_explanations", top=_ALL)
     explained = sum(status.rows["explained"]) if status.rows.height else 0
+    axis, by_version = "share of tweets, with 95 % interval", _by(shares.rows, "serving_version")
+    listed, worst = words.rows.head(_ROWS), incomplete.rows.head(_WORST)
     return {
         "written_at": _cell(now()),
         "models": [_model(row) for row in catalog.run_sql(store, _MODELS).iter_rows(named=True)],
-        "explained": bool(explained or incomplete.rows.height or up.rows.height or down.rows.height),
-        "shares": shares,
+        "explained": bool(explained or incomplete.rows.height or concepts.rows.height),
+        **{"shares": shares, "up": up, "down": down, "words": words},
+        **{"concepts": concepts, "status": status, "incomplete": incomplete},
         "shares_table": _table(shares.rows, "Tweets by label", "label"),
-        "shares_charts": [_shares_chart(version, rows) for version, rows in _by(shares.rows, "serving_version")],
-        "up": up,
-        "down": down,
+        "shares_charts": [(name, _bars(rows, "label", "share", axis)) for name, rows in by_version],
         "pushes": _pushes(up.rows, down.rows),
-        "words": words,
-        "words_table": _table(
-            words.rows.head(_ROWS), f"Words and labels: first {min(_ROWS, words.rows.height)} of {words.rows.height}"
-        ),
-        "concepts": concepts,
+        "words_table": _table(listed, f"Words and labels: first {listed.height} of {words.rows.height}"),
         "concepts_table": _table(concepts.rows, "Push that comes from concept words, by label", "label"),
-        "status": status,
         "status_table": _table(status.rows, "Explanations: tweets times targets"),
-        "incomplete": incomplete,
-        "incomplete_table": _table(incomplete.rows.head(_WORST), f"The worst {min(_WORST, incomplete.rows.height)}"),
+        "incomplete_table": _table(worst, f"The worst {worst.height}"),
     }
 
 
@@ -135,11 +128,8 @@ def _confusion(metrics: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]
     rows = []
     for truth, counts in zip(metrics.get("labels", []), metrics.get("confusion_matrix", []), strict=False):
         shares = [int(count) / max(sum(counts), 1) for count in counts]
-        cells = [
-            {"count": int(count), "share": f"{share:.0%}", "shade": f"{0.55 * share:.2f}"}
-            for count, share in zip(counts, shares, strict=True)
-        ]
-        rows.append((str(truth), cells))
+        pairs = zip(counts, shares, strict=True)
+        rows.append((str(truth), [{"count": n, "share": f"{x:.0%}", "shade": f"{0.55 * x:.2f}"} for n, x in pairs]))
     return rows
 
 
@@ -150,56 +140,40 @@ def _by(rows: pl.DataFrame, column: str) -> Iterable[tuple[str, pl.DataFrame]]:
 
 def _pushes(up: pl.DataFrame, down: pl.DataFrame) -> list[dict[str, Any]]:
     both = pl.concat([up, down.reverse()])  # from the strongest push to the strongest pull
-    return [
-        {"label": label, "chart": _words_chart(rows), "table": _table(rows.drop("label"), f"Words and {label}")}
-        for label, rows in _by(both, "label")
-    ]
+    axis = "mean centred logit a tweet, with 95 % interval"
+    found = ((label, rows, _bars(rows, "word", "mean_score", axis)) for label, rows in _by(both, "label"))
+    return [{"label": x, "chart": svg, "table": _table(rows.drop("label"), f"Words and {x}")} for x, rows, svg in found]
 
 
-def _words_chart(rows: pl.DataFrame) -> Any:
-    return _bars(rows, "word", "mean_score", "mean centred logit a tweet, with 95 % interval", _UP)
-
-
-def _shares_chart(version: str, rows: pl.DataFrame) -> tuple[str, Any]:
-    return version, _bars(rows, "label", "share", "share of tweets, with 95 % interval", _PLAIN)
-
-
-def _bars(rows: pl.DataFrame, name: str, value: str, title: str, colour: str) -> Any:
+def _bars(rows: pl.DataFrame, name: str, value: str, title: str) -> Any:
     """Inline SVG: a bar a row, left or right of zero, and its interval. vl_convert escapes every text."""
     import altair as alt
     import vl_convert
     from markupsafe import Markup
 
-    data = alt.Data(values=rows.select(name, value, "low", "high").to_dicts())
+    base = alt.Chart(alt.InlineData(values=rows.select(name, value, "low", "high").to_dicts()))
     y = alt.Y(f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=160))
-    fill = alt.condition(alt.datum[value] < 0, alt.value(_DOWN), alt.value(colour))
-    bars = alt.Chart(data).mark_bar(height=12).encode(y=y, x=alt.X(f"{value}:Q", title=title), color=fill)
-    whole = alt.Chart(data).transform_filter("isValid(datum.low) && isValid(datum.high)")
-    intervals = whole.mark_rule(color="black").encode(y=y, x="low:Q", x2="high:Q")
+    fill = alt.condition(alt.datum[value] < 0, alt.value(_DOWN), alt.value(_UP))
+    bars = base.mark_bar(height=12).encode(y=y, x=alt.X(f"{value}:Q", title=title), color=fill)
+    known = base.transform_filter("isValid(datum.low) && isValid(datum.high)").mark_rule(color="black")
+    intervals = known.encode(y=y, x="low:Q", x2="high:Q")
     chart = (bars + intervals).properties(width=380, height=alt.Step(20)).configure_view(stroke=None)
     return Markup(vl_convert.vegalite_to_svg(chart.to_dict()))
 
 
 def _table(rows: pl.DataFrame, caption: str, head: str | None = None) -> Table:
     cells = [[_cell(value) for value in row] for row in rows.iter_rows()]
-    numeric = [dtype.is_numeric() for dtype in rows.dtypes]
-    columns = [column.replace("_", " ") for column in rows.columns]
+    columns, numeric = [name.replace("_", " ") for name in rows.columns], [kind.is_numeric() for kind in rows.dtypes]
     return Table(caption, columns, numeric, rows.columns.index(head) if head else 0, cells)
 
 
 def _cell(value: Any) -> str:
-    match value:
-        case None:
-            return "–"
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return f"{value:.3f}" if math.isfinite(value) else "–"
-        case datetime():
-            return f"{value:%Y-%m-%d %H:%M} UTC"
-        case dict():
-            return ", ".join(f"{key}: {_cell(item)}" for key, item in value.items())
-        case list():
-            return ", ".join(_cell(item) for item in value)
-        case _:
-            return str(value)
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "–"
+    if isinstance(value, (bool, float)):
+        return f"{value:.3f}" if isinstance(value, float) else ("no", "yes")[value]
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M} UTC"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_cell(item)}" for key, item in value.items())
+    return "; ".join(map(_cell, value)) if isinstance(value, list) else str(value)

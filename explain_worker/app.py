@@ -42,7 +42,7 @@ app.conf.update(
     task_queues=[Queue(messages.QUEUE_NOW), Queue(messages.QUEUE_SAMPLE)],
     task_default_queue=messages.QUEUE_SAMPLE,
     task_acks_late=True,
-    task_acks_on_failure_or_timeout=False,  # a batch over its time is delivered again, and counts as an attempt
+    task_acks_on_timeout=False,  # a batch over its time is delivered again, and counts as an attempt
     task_reject_on_worker_lost=True,
     task_ignore_result=True,
     task_serializer="json",

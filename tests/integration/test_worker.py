@@ -1,5 +1,6 @@
 """A real Valkey, a real Celery worker, killed in the middle: every explanation is there, once."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.integration
 ROOT = Path(__file__).parents[2]
 SPECIALS = ["<s>NOTUSED", "<pad>", "</s>NOTUSED", "<unk>", "<unk>NOTUSED", "<s>", "</s>", "<mask>"]
 TEXTS = tweets(90, seed=2)["text"].to_list()
+SIZE = 30  # tweets a batch
 
 
 def save_checkpoint(folder: Path) -> None:
@@ -44,16 +46,16 @@ def save_checkpoint(folder: Path) -> None:
     ).save_pretrained(str(folder))
     config = CamembertConfig(
         vocab_size=raw.get_vocab_size(),
-        hidden_size=256,
-        num_hidden_layers=6,  # slow enough for a batch to be caught in the middle
+        hidden_size=128,
+        num_hidden_layers=4,  # slow enough for a batch to be caught in the middle
         num_attention_heads=4,
-        intermediate_size=1024,
+        intermediate_size=512,
         max_position_embeddings=66,
         type_vocab_size=1,
         pad_token_id=1,
         bos_token_id=5,
         eos_token_id=6,
-        initializer_range=0.1,
+        initializer_range=0.05,
         id2label=dict(enumerate(DEFAULT_LABELS)),
         label2id={name: number for number, name in enumerate(DEFAULT_LABELS)},
     )
@@ -91,7 +93,7 @@ class Workers:
             "CAMEMBIAS_STORE": str(store.root),
             "CAMEMBIAS_MODEL": str(model.layout.root),
             "CAMEMBIAS_BROKER_URL": broker,
-            "CAMEMBIAS_VISIBILITY_TIMEOUT": "30",
+            "CAMEMBIAS_VISIBILITY_TIMEOUT": "20",
             "REMAP_SIGTERM": "SIGQUIT",
         }
         self.process: subprocess.Popen[bytes] | None = None
@@ -107,10 +109,8 @@ class Workers:
     def kill(self) -> None:
         """kill -9, parent and child: they are a process group of their own."""
         if self.process is not None:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
             self.process.wait()
             self.process = None
 
@@ -147,7 +147,7 @@ def wait_for(condition: object, seconds: float, log: Path) -> None:
 
 def test_a_killed_worker_loses_and_doubles_nothing(store, model, broker, workers):
     batches = ["first", "second", "third"]
-    sent = [request(store, model, name, TEXTS[30 * n : 30 * n + 30]) for n, name in enumerate(batches)]
+    sent = [request(store, model, name, TEXTS[SIZE * n : SIZE * n + SIZE]) for n, name in enumerate(batches)]
     for one in sent:
         app.send(broker, one, messages.QUEUE_SAMPLE)
     workers.start()
@@ -156,12 +156,12 @@ def test_a_killed_worker_loses_and_doubles_nothing(store, model, broker, workers
     assert not store.has_part("explanations", "second")  # it was caught in the middle
     workers.start()
     wait_for(lambda: all(store.has_part("explanations", name) for name in batches), 120, workers.log)
-    wait_for(lambda: store.scan("explanations").collect().height == 3 * 30 * 4, 60, workers.log)
+    wait_for(lambda: store.scan("explanations").collect().height == 3 * SIZE * 4, 60, workers.log)
     for one in sent:  # delivered once more: nothing changes
         app.send(broker, one, messages.QUEUE_SAMPLE)
     assert app.health(broker, timeout=60) == model.model_version
     rows = store.scan("explanations").collect()
-    assert rows.height == rows.unique(["tweet_id", "target"]).height == 3 * 30 * 4
+    assert rows.height == rows.unique(["tweet_id", "target"]).height == 3 * SIZE * 4
     assert store.scan("failures").collect().is_empty()
     assert sorted(path.name for path in store.attempts.iterdir()) == ["first.1", "second.1", "second.2", "third.1"]
 

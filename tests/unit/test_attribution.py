@@ -111,6 +111,8 @@ def test_scores_and_baseline_add_up_to_the_logit(network):
         assert sum(one.scores) + one.logit_baseline - one.delta == pytest.approx(one.logit, abs=1e-6)
         assert one.converged == (one.relative_error <= 0.05)
     assert np.mean([one.converged for one in found]) > 0.9
+    exact = explain(network, SPECIAL_IDS, rows[:8], nodes=(200,))
+    assert max(abs(one.delta) for one in exact) < 0.01  # logits: with enough nodes nothing is missing
     assert {one.steps for one in found} > {8}  # some rows needed more nodes
 
 
