@@ -112,6 +112,7 @@ def bad_inputs(model: Path, folder: Path) -> dict[str, tuple[tuple[object, ...],
     one = "tweet_id,text,label\n" + "".join(f"{i},texte {i},{'a' if i else 'b'}\n" for i in range(9))
     two = "tweet_id,text,label\n" + "".join(f"{i},texte {i},{'ab'[i % 2]}\n" for i in range(20))
     store = folder / "store"
+    lost = ("--out", folder / "hub", "--base-model", folder / "nowhere")
     new = ("--out", folder / "new", "--base-model", "tiny")
     return {
         "missing column": (("classify", model, file("m.csv", "id,body\n1,x\n"), "--store", store), "no column 'text'"),
@@ -122,7 +123,7 @@ def bad_inputs(model: Path, folder: Path) -> dict[str, tuple[tuple[object, ...],
         "one example": (("train", file("o.csv", one), *new), "label 'b' has 1 example"),
         "unknown label": (("train", file("u.csv", one), *new, "--drop-label", "zz"), "has no label 'zz'"),
         "no json": (("train", file("n.json", "{oops"), *new), "cannot be read"),
-        "unreachable model": (("train", file("h.csv", two), "--out", folder / "hub", "--base-model", folder / "nowhere"), "cannot load base model"),
+        "unreachable model": (("train", file("h.csv", two), *lost), "cannot load base model"),
         "no model": (("export", folder / "nomodel"), "not a complete model bundle"),
     }  # fmt: skip
 
