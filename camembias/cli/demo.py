@@ -103,7 +103,7 @@ def _show_planted(store: Path, planted: Path) -> None:
     from camembias import catalog, sqlfiles
     from camembias import store as stores
 
-    found = catalog.run_query(stores.open_existing(store), sqlfiles.query("word_label"), {"min_tweets": "5"})
+    found = catalog.run_query(stores.open_existing(store), sqlfiles.query("word_label"), {"min_tweets": "3"})
     print_table(found.head(15), "words and labels, strongest reliance first")
     rows = []
     for plant in json.loads(planted.read_text(encoding="utf-8")):
