@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from camembias import synthetic_templates as templates
 from camembias import synthetic_vocabulary as vocabulary
 from camembias.errors import InputError
 from camembias.labels import OTHER_LABEL
@@ -151,11 +152,11 @@ def _original(rng: random.Random, label: str, planted: bool) -> str:
 
 def _sentence(rng: random.Random, topic: str) -> str:
     """One template with its slots filled, with its full stop or without."""
-    draw, chosen = rng.random(), vocabulary.TEMPLATES[topic]
+    draw, chosen = rng.random(), templates.TEMPLATES[topic]
     if draw < _VAGUE:
-        chosen = vocabulary.VAGUE
+        chosen = templates.VAGUE
     elif draw < _VAGUE + _GENERIC:
-        chosen = vocabulary.GENERIC
+        chosen = templates.GENERIC
     slots = {name: rng.choice(words) for name, words in vocabulary.SLOTS.items()}
     other = rng.choice(_OTHERS[topic])
     phrases = [*rng.sample(vocabulary.PHRASES[topic], 2), rng.choice(vocabulary.PHRASES[other])]

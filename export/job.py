@@ -20,12 +20,10 @@ from export import graph, parity
 def export(root: Path, texts: list[str]) -> Bundle:
     """Add both graphs and their parity on `texts` to the bundle at `root`.
 
-    Raises BundleError when the fp32 graph is not the model within tolerance; the bundle is then left as it was.
+    Raises BundleError when the fp32 graph is not the model within tolerance; the manifest is then not rewritten, so
+    loading refuses graphs that an earlier export had described and this one replaced.
     """
     layout = Layout(root)
-    if layout.onnx_int8.exists():  # half of an earlier export, or of another model: a fresh export starts clean
-        layout.onnx_int8.unlink()
-        layout.onnx.unlink(missing_ok=True)
     manifest = bundle.read_manifest(layout)
     if bundle.model_version(layout, Bundle(layout, manifest).labels) != manifest.model_version:
         raise BundleError(f"the weights of '{root}' are not those its manifest describes; train the model again")

@@ -10,6 +10,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from camembias import synthetic_templates as templates
 from camembias import synthetic_vocabulary as vocabulary
 from camembias.errors import InputError
 from camembias.synthetic import PLANTS, SCHEMA, SHARES, Plant, ground_truth, tweets
@@ -104,15 +105,15 @@ def test_no_planted_word_is_a_concept_word() -> None:
 
 
 def test_vocabulary_is_consistent() -> None:
-    assert set(vocabulary.CONCEPTS) == set(vocabulary.TEMPLATES) == set(vocabulary.PHRASES) == set(SHARES)
+    assert set(vocabulary.CONCEPTS) == set(templates.TEMPLATES) == set(vocabulary.PHRASES) == set(SHARES)
     assert set(vocabulary.NEUTRAL) == set(vocabulary.CARRIERS) == {plant.kind for plant in PLANTS}
     chatter = vocabulary.CHATTER_STARTS + vocabulary.CHATTER_ENDS
     for label, concepts in vocabulary.CONCEPTS.items():
         assert all(word == word.lower() for word in concepts)
-        assert len(vocabulary.TEMPLATES[label]) >= 15
+        assert len(templates.TEMPLATES[label]) >= 15
         for phrase in vocabulary.PHRASES[label] + vocabulary.HASHTAGS[label]:
             assert words(phrase) & set(concepts), phrase
-        for neutral in chatter + vocabulary.VAGUE + vocabulary.OPINIONS:
+        for neutral in chatter + templates.VAGUE + vocabulary.OPINIONS:
             assert not words(neutral) & set(concepts), neutral
 
 
