@@ -144,9 +144,11 @@ def _write_predictions(
     logits, fp32 = classifier.scores(distinct)
     rows = np.array([place[text] for text in texts])
     logits, fp32 = logits[rows], fp32[rows]
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    manifest = classifier.bundle.manifest
+    shifted = np.exp((logits - logits.max(axis=1, keepdims=True)) / manifest.temperature)
     p = shifted / shifted.sum(axis=1, keepdims=True)
-    names = classifier.bundle.labels.names
+    abstained = None if manifest.abstain_below is None else p.max(axis=1) < manifest.abstain_below
+    names = manifest.labels
     when = now()
     frame = pl.DataFrame(
         {
@@ -159,6 +161,7 @@ def _write_predictions(
                 for row in zip(logits.tolist(), p.tolist(), strict=True)
             ],
             "margin": margins(logits),
+            "abstained": abstained,
             "rescored": fp32,
             "run_id": run.run_id,
             "classified_at": when,

@@ -95,7 +95,10 @@ class Manifest:
     serving_version: str | None = None
     exported_from: str | None = None  # the model_version whose weights the ONNX files hold
     parity: dict[str, Any] | None = None
+    temperature: float = 1.0  # logits are divided by it before they are read as probabilities
+    abstain_below: float | None = None  # probability; a tweet whose best label has less is marked as abstained
     rescore_margin: float | None = None  # logits; int8 rows with a smaller margin are scored again in fp32
+    rescore_p: float | None = None  # probability; the same for rows this close to `abstain_below`
     versions: dict[str, str] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
@@ -136,7 +139,8 @@ def model_version(layout: Layout, labels: Labels) -> str:
 def serving_version(layout: Layout, manifest: Manifest) -> str:
     """sha256 over the ONNX files and everything that decides a stored label, cut to 12 hex digits."""
     parts = [sha256(path) for path in (layout.onnx, layout.onnx_int8) if path.exists()]
-    return _digest([*parts, str(manifest.max_length), repr(manifest.rescore_margin)])
+    numbers = (manifest.temperature, manifest.abstain_below, manifest.rescore_margin, manifest.rescore_p)
+    return _digest([*parts, str(manifest.max_length), *map(repr, numbers)])
 
 
 def _digest(parts: list[str]) -> str:

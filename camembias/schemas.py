@@ -52,6 +52,7 @@ TABLES: dict[str, pl.Schema] = {
             "label": pl.String(),
             "scores": LABEL_SCORES,
             "margin": pl.Float32(),  # logits between the best and the second label
+            "abstained": pl.Boolean(),  # True: the best label's p is under the model's threshold; null: it has none
             "rescored": pl.Boolean(),  # True: the stored logits are fp32
             "run_id": pl.String(),
             "classified_at": TIME,

@@ -18,6 +18,7 @@ QUALIFY row_number() OVER (
 COMMENT ON VIEW predictions IS 'one row a tweet and serving version: the latest classified';
 COMMENT ON COLUMN predictions.scores IS 'per label: logit (raw) and p (probability, 0 to 1)';
 COMMENT ON COLUMN predictions.margin IS 'logits between the best and the second label';
+COMMENT ON COLUMN predictions.abstained IS 'true: the best label''s p is under the threshold of the model; null: the model has none';
 COMMENT ON COLUMN predictions.rescored IS 'true: the stored logits are fp32';
 COMMENT ON COLUMN predictions.classified_at IS 'UTC';
 
