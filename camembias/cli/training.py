@@ -1,18 +1,26 @@
-"""train · pretrain · evaluate · export"""
+"""train · evaluate · export"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from camembias.cli.console import JsonOption, errors, needs, out, print_json
+from camembias.cli.console import JsonOption, needs, out, print_json
+from camembias.cli.learning import (
+    Accumulate,
+    BaseModel,
+    BatchSize,
+    Encoding,
+    Epochs,
+    LearningRate,
+    Precision,
+    PrecisionOption,
+    Resume,
+    step_bar,
+)
 from camembias.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,28 +33,8 @@ Label = Annotated[str, typer.Option("--label-column", help="Column of the label.
 PARITY_TEXTS = 2000
 
 
-class Precision(StrEnum):
-    AUTO = "auto"
-    FP32 = "fp32"
-    BF16 = "bf16"
-    FP16 = "fp16"
-
-
-BaseModel = Annotated[
-    str, typer.Option(help="A short name (README), a hub name, a folder, or 'tiny' (made from scratch, no network).")
-]
-Encoding = Annotated[str | None, typer.Option(help="Of text files; UTF-8 when not given.")]
-Epochs = Annotated[float | None, typer.Option(min=0.01, help="Passes over the tweets; by base model and data.")]
-LearningRate = Annotated[float | None, typer.Option(min=0.0, help="Highest learning rate; by base model.")]
-BatchSize = Annotated[int, typer.Option(min=1, help="Tweets a batch.")]
-Accumulate = Annotated[int, typer.Option(min=1, help="Batches a step, where one large batch does not fit.")]
-PrecisionOption = Annotated[Precision, typer.Option(help="auto: what a GPU has, fp32 on a CPU.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was killed.")]
-
-
 def register(app: typer.Typer) -> None:
     app.command()(train)
-    app.command()(pretrain)
     app.command()(evaluate)
     app.command()(export)
 
@@ -110,46 +98,6 @@ def train(
     with step_bar() as tell:
         bundle = finetune.train(plan, out_, tell, resume)
     _show(bundle, json_)
-
-
-def pretrain(
-    tweets: Annotated[list[Path], typer.Argument(help="Files or folders of tweets, labelled or not; also .txt.")],
-    out_: Annotated[Path, typer.Option("--out", help="Folder of the adapted model.")],
-    base_model: BaseModel = "camembert-base",
-    text_column: Annotated[str | None, typer.Option(help="Column of the text; a,b is the first not empty.")] = None,
-    encoding: Encoding = None,
-    epochs: Epochs = None,
-    learning_rate: LearningRate = None,
-    batch_size: BatchSize = 32,
-    accumulate: Accumulate = 1,
-    precision: PrecisionOption = Precision.AUTO,
-    seed: Annotated[int, typer.Option(help="Decides weights, order and masks.")] = 0,
-    resume: Resume = False,
-    json_: JsonOption = False,
-) -> None:
-    """Adapt a language model to unlabelled tweets, to be given to train --base-model. One epoch, two for 'tiny'.
-
-    Example: camembias pretrain stream.csv.gz --base-model tiny --out models/adapted
-    """
-    with needs("train"):
-        from train import corpus, pretraining
-    texts = corpus.read(tweets, text_column, encoding)
-    options = pretraining.Options(base_model, epochs, learning_rate, batch_size, accumulate, precision.value, seed=seed)
-    if not json_:
-        out.print(
-            f"{texts.rows:,} rows; left out: {_counted(texts.dropped)}; "
-            f"{len(texts.train):,} texts to learn from, {len(texts.held_out):,} held out"
-        )
-    with step_bar() as tell:
-        record = pretraining.pretrain(texts, out_, options, tell, resume)
-    if json_:
-        print_json(record)
-        return
-    out.print(
-        f"held-out loss {record['loss_before']:.3f} → {record['loss_after']:.3f}, "
-        f"perplexity {record['perplexity_before']:,.1f} → {record['perplexity_after']:,.1f}"
-    )
-    out.print(f"next: camembias train DATA --out MODEL --base-model {out_}", markup=False)
 
 
 def evaluate(
@@ -241,15 +189,6 @@ def _labels(rename: dict[str, str], drop: list[str], other: str | None) -> tuple
     return {**rename, **dict.fromkeys(drop, other)}, []
 
 
-@contextmanager
-def step_bar() -> Iterator[Callable[[str, float, float], None]]:
-    """A function that shows what is being done and how far it is, on stderr; silent when stderr is no terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors, disable=not errors.is_terminal, transient=True) as bars:
-        task = bars.add_task("", total=None)
-        yield lambda title, done, total: bars.update(task, description=title, completed=done, total=total)
-
-
 def _show_table(found: Labelled) -> None:
     names = [f"{role} '{name}'{' (guessed)' if role in found.guessed else ''}" for role, name in found.columns.items()]
     out.print(f"columns: {', '.join(names)}", markup=False)
@@ -269,10 +208,6 @@ def _show_plan(plan: Plan) -> None:
             print_table(plan.counts(column), title)
     for warning in plan.warnings():
         out.print(f"[yellow]note[/yellow]: {escape(warning)}")
-
-
-def _counted(dropped: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {reason}" for reason, count in dropped.items()) or "none"
 
 
 def _show(bundle: Bundle, json_: bool) -> None:
