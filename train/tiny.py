@@ -49,14 +49,14 @@ def tokenizer(texts: Sequence[str], max_length: int) -> PreTrainedTokenizerFast:
 
 
 def _in_fixed_order(vocabulary: list[tuple[str, float]]) -> list[tuple[str, float]]:
-    """The trainer orders rare characters, and spaces their scores by 0.0001, by a hash that differs in every process.
+    """The trainer sums in an order, and ranks rare characters 0.0001 apart, by a hash that differs in every process.
 
     Left so, the same tweets would give other token ids, and so another model, each time.
     """
     pieces = vocabulary[len(SPECIALS) :]
     floor = min(score for _, score in pieces)
     spread = floor + 1e-4 * len(pieces)
-    level = [(piece, floor if len(piece) == 1 and score < spread else score) for piece, score in pieces]
+    level = [(piece, round(floor if len(piece) == 1 and score < spread else score, 6)) for piece, score in pieces]
     return [*map(tuple, vocabulary[: len(SPECIALS)]), *sorted(level, key=lambda entry: (-entry[1], entry[0]))]  # type: ignore[list-item]
 
 
