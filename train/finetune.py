@@ -1,220 +1,169 @@
-"""Fine-tunes a CamemBERT classifier with transformers' Trainer and saves it as a bundle.
+"""Fine-tunes a CamemBERT classifier and saves it as a bundle.
 
-The story of the stage: read → split → base model → train, best epoch kept by validation macro-F1 → judge once on
-the test split → write the bundle, manifest last.
+The story of the stage: plan who is trained and judged on what → with folds, one model a fold, so that every row is
+judged by a model that never saw it → the model that is kept → judge → write the bundle, manifest last.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
-import torch
-from transformers import (
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    DataCollatorWithPadding,
-    Trainer,
-    TrainerCallback,
-    TrainingArguments,
-)
 
 from camembias import bundle
 from camembias.bundle import Bundle, Layout, Manifest
-from camembias.errors import InputError
 from camembias.files import write_text
 from camembias.labels import Labels
-from camembias.text import words
-from train import tiny
+from train import base, classifier, crossvalidation, loop, training_words
+from train.classifier import Classifier, Options
 from train.evaluate import draw_confusion_matrix, metrics
-from train.splits import split
+from train.evidence import Evidence
+from train.progress import Tell, silent
+from train.splits import INNER_SHARES, SHARES, folds, lacking, split
 from train.table import Labelled
+from train.working import working
 
-TINY = "tiny"
+NO_VARIANTS: crossvalidation.Rewrite = lambda texts, labels, mask_token: {}  # noqa: E731
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    base_model: str = "almanach/camembert-base"
-    epochs: float | None = None  # None: 4, or 15 for `tiny`, which starts from nothing
-    learning_rate: float | None = None  # None: 5e-5, or 1e-3 for `tiny`
-    batch_size: int = 32
-    max_length: int = 128
-    seed: int = 0
+class Plan:
+    """`rows` in an order that does not depend on the file's, with `split`, and `fold` and `random_fold` if asked."""
 
+    rows: pl.DataFrame
+    labels: Labels
+    options: Options
+    dropped: dict[str, int] = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)
 
-class Tweets(torch.utils.data.Dataset[dict[str, Any]]):
-    def __init__(self, tokenizer: Any, rows: pl.DataFrame, labels: Labels, max_length: int) -> None:
-        self.ids = tokenizer(rows["text"].to_list(), truncation=True, max_length=max_length)["input_ids"]
-        self.labels = labels.ids(rows["label"].to_list())
+    @property
+    def by_author(self) -> bool:
+        return self.options.by_author and self.rows["author"].null_count() < len(self.rows)
 
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def __getitem__(self, row: int) -> dict[str, Any]:
-        return {"input_ids": self.ids[row], "attention_mask": [1] * len(self.ids[row]), "labels": self.labels[row]}
-
-
-def train(data: Labelled, target: Path, options: Options, callbacks: list[TrainerCallback] | None = None) -> Bundle:
-    """Train on `data` and write a bundle to `target`, which is replaced only when all went well.
-
-    Raises InputError when the base model is neither a folder nor reachable.
-    """
-    rows = split(data.rows, options.seed)
-    labels = Labels.of(rows["label"])
-    parts = {name: rows.filter(pl.col("split") == name) for name in ("train", "validation", "test")}
-    with bundle.building(target) as layout:
-        tokenizer, model = _base(options, parts["train"]["text"].to_list(), labels, layout)
-        sets = {name: Tweets(tokenizer, part, labels, options.max_length) for name, part in parts.items()}
-        trainer = _fit(model, tokenizer, sets, labels, options, callbacks or [])
-        trainer.model.save_pretrained(str(layout.checkpoint), safe_serialization=True)
-        tokenizer.save_pretrained(str(layout.checkpoint))
-        judged = trainer.predict(sets["test"])  # length grouping reorders rows: take the truth from the same output
-        found = metrics(np.asarray(judged.label_ids), np.asarray(judged.predictions).argmax(axis=1), labels)
-        write_text(layout.metrics, json.dumps(found, ensure_ascii=False, indent=1))
-        draw_confusion_matrix(found, layout.confusion_matrix)
-        _save_training_words(rows, layout)
-        manifest = Manifest(
-            model_version=bundle.model_version(layout, labels),
-            labels=labels.names,
-            base_model=options.base_model,
-            max_length=options.max_length,
-            data=_describe(rows, data.dropped, options.seed),
-            metrics=found,
+    def counts(self, column: str) -> pl.DataFrame:
+        """Tweets of each label on each side of `split` or `fold`, and the side's share of all."""
+        found = self.rows.group_by(column).agg(
+            pl.len().alias("tweets"),
+            (100 * pl.len() / len(self.rows)).round(1).alias("share_percent"),
+            *((pl.col("label") == label).sum().alias(label) for label in self.labels.names),
         )
-        write_text(layout.model_card, model_card(target.name, manifest))
-        bundle.seal(layout, manifest)
+        return found.sort(pl.col(column).cast(pl.Enum(list(SHARES))) if column == "split" else column)
+
+    def warnings(self) -> list[str]:
+        names = {"split": "the split", "fold": "fold", "random_fold": "random fold"}
+        return [
+            f"{names[column]} {side} has no tweet of: {', '.join(labels)}"
+            for column in names
+            if column in self.rows.columns
+            for side, labels in lacking(self.rows, column).items()
+        ]
+
+
+def plan(data: Labelled, options: Options) -> Plan:
+    """Decide the split, or the folds. Raises InputError when there are too few groups for them."""
+    rows = data.rows.sort("duplicate_group", "text", "label", "author", "tweet_id")
+    made = Plan(rows, Labels.of(rows["label"]), options, data.dropped, data.columns)
+    if not options.folds:
+        rows = split(rows, options.seed, made.by_author, SHARES)
+    else:
+        rows = split(rows, options.seed, made.by_author, INNER_SHARES)
+        rows = folds(rows, options.folds, options.seed, made.by_author)
+        if made.by_author:
+            at_random = folds(rows, options.folds, options.seed, by_author=False)["fold"]
+            rows = rows.with_columns(at_random.alias("random_fold"))
+    return Plan(rows, made.labels, options, data.dropped, data.columns)
+
+
+def train(made: Plan, target: Path, tell: Tell = silent, resume: bool = False) -> Bundle:
+    """Train as planned and write a bundle to `target`, which is replaced only when all went well.
+
+    Unfinished work is kept in the folder `NAME.training` beside it. Raises InputError when the base model cannot be
+    loaded, or when that folder holds a run that this one may not go on with.
+    """
+    with working(target, _identity(made), resume) as folder:
+        random_folds = None
+        if made.options.folds:
+            evidence = _folded(made, folder, tell, "fold", "authors apart" if made.by_author else "random")
+            if made.by_author:
+                random_folds = _folded(made, folder, tell, "random_fold", "random")
+        kept = classifier.fit(made.rows, made.labels, made.options, folder / "final", tell, "the model that is kept")
+        if not made.options.folds:
+            evidence = _split(made, kept)
+        with bundle.building(target) as layout:
+            _write(layout, target.name, made, kept, evidence, random_folds)
     return bundle.load(target)
 
 
-def _base(options: Options, texts: list[str], labels: Labels, layout: Layout) -> tuple[Any, Any]:
-    if options.base_model == TINY:
-        tokenizer = tiny.tokenizer(texts, layout.checkpoint, options.max_length)
-        return tokenizer, tiny.model(len(tokenizer), labels.names, options.max_length, options.seed)
-    torch.manual_seed(options.seed)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(options.base_model, use_fast=True)
-        model = AutoModelForSequenceClassification.from_pretrained(
-            options.base_model,
-            num_labels=len(labels),
-            id2label=dict(enumerate(labels.names)),
-            label2id={name: position for position, name in enumerate(labels.names)},
-            use_safetensors=True,
-        )
-    except (OSError, ValueError) as err:
-        raise InputError(
-            f"cannot load base model '{options.base_model}'; give a folder, or fetch it where there is a network "
-            f"(hf download {options.base_model} --local-dir DIR) and pass --base-model DIR, or use --base-model tiny"
-        ) from err
-    _refuse_broken_vocabulary(tokenizer, options.base_model)
-    return tokenizer, model
-
-
-def _refuse_broken_vocabulary(tokenizer: Any, name: str) -> None:
-    """A tokenizer file that failed to load half-way gives a near-empty vocabulary without an error."""
-    probe = tokenizer("Les centrales nucléaires françaises produisent de l'électricité.", add_special_tokens=False)
-    unknown = probe["input_ids"].count(tokenizer.unk_token_id) / max(len(probe["input_ids"]), 1)
-    if len(tokenizer) < 1000 or unknown > 0.2:
-        raise InputError(
-            f"the tokenizer of '{name}' knows {len(tokenizer)} pieces and {1 - unknown:.0%} of a French sentence; "
-            "fetch its files again, tokenizer.json included"
-        )
-
-
-def _fit(
-    model: Any,
-    tokenizer: Any,
-    sets: dict[str, Tweets],
-    labels: Labels,
-    options: Options,
-    callbacks: list[TrainerCallback],
-) -> Trainer:
-    scratch = options.base_model == TINY
-    with tempfile.TemporaryDirectory(prefix="camembias-train-") as folder:
-        arguments = TrainingArguments(
-            output_dir=folder,
-            num_train_epochs=options.epochs or (15 if scratch else 4),
-            learning_rate=options.learning_rate or (1e-3 if scratch else 5e-5),
-            per_device_train_batch_size=options.batch_size,
-            per_device_eval_batch_size=64,
-            warmup_ratio=0.1,
-            weight_decay=0.01,
-            group_by_length=True,
-            eval_strategy="epoch",
-            save_strategy="epoch",
-            save_total_limit=1,
-            load_best_model_at_end=True,
-            metric_for_best_model="macro_f1",
-            seed=options.seed,
-            report_to=[],
-            logging_strategy="no",
-            disable_tqdm=True,
-            dataloader_pin_memory=torch.cuda.is_available(),
-        )
-
-        def judge(output: Any) -> dict[str, float]:
-            found = metrics(output.label_ids, output.predictions.argmax(axis=1), labels)
-            return {"macro_f1": found["macro_f1"]}
-
-        trainer = Trainer(
-            model=model,
-            args=arguments,
-            train_dataset=sets["train"],
-            eval_dataset=sets["validation"],
-            data_collator=DataCollatorWithPadding(tokenizer),
-            processing_class=tokenizer,
-            compute_metrics=judge,
-            callbacks=callbacks,
-        )
-        _quieten(trainer)
-        trainer.train()
-    return trainer
-
-
-def _quieten(trainer: Trainer) -> None:
-    """Its printed dictionaries are replaced by the command line's own progress bar."""
-    from transformers import PrinterCallback
-
-    trainer.remove_callback(PrinterCallback)
-
-
-def _save_training_words(rows: pl.DataFrame, layout: Layout) -> None:
-    """What the association witness needs, and nothing that could be read as a tweet."""
-    salt = os.urandom(16)
-
-    def hashed(value: str | None) -> str | None:
-        return None if value is None else hashlib.sha256(salt + value.encode()).hexdigest()[:16]
-
-    frame = pl.DataFrame(
-        {
-            "tweet": [hashed(value) for value in rows["tweet_id"]],
-            "author": pl.Series([hashed(value) for value in rows["author"]], dtype=pl.String()),
-            "duplicate_group": rows["duplicate_group"],
-            "label": rows["label"],
-            "split": rows["split"],
-            "words": [sorted({word.word for word in words(text)}) for text in rows["text"]],
-        }
+def _folded(made: Plan, folder: Path, tell: Tell, column: str, title: str) -> Evidence:
+    rows = made.rows.drop("fold").rename({column: "fold"}) if column != "fold" else made.rows
+    by_author = made.by_author and column == "fold"
+    return crossvalidation.out_of_fold(
+        rows, made.labels, made.options, by_author, folder / column, tell, title, NO_VARIANTS
     )
-    frame.write_parquet(layout.training_words)
 
 
-def _describe(rows: pl.DataFrame, dropped: dict[str, int], seed: int) -> dict[str, Any]:
+def _split(made: Plan, model: Classifier) -> Evidence:
+    parts = {name: made.rows.filter(pl.col("split") == name) for name in SHARES}
+    held_out, calibration = parts["test"]["text"].to_list(), parts["validation"]["text"].to_list()
+    logits, variants = crossvalidation.score(model, held_out, made.labels, NO_VARIANTS)
+    return Evidence(parts["train"], parts["test"], logits, parts["validation"], model.logits(calibration), variants)
+
+
+def _write(
+    layout: Layout, name: str, made: Plan, kept: Classifier, evidence: Evidence, random_folds: Evidence | None
+) -> None:
+    kept.model.save_pretrained(str(layout.checkpoint), safe_serialization=True)
+    kept.tokenizer.save_pretrained(str(layout.checkpoint))
+    truth = pl.Series(made.labels.ids(evidence.held_out["label"].to_list()), dtype=pl.Int64()).to_numpy()
+    found = metrics(truth, evidence.logits.argmax(axis=1), made.labels)
+    write_text(layout.metrics, json.dumps(found, ensure_ascii=False, indent=1))
+    draw_confusion_matrix(found, layout.confusion_matrix)
+    training_words.save(made.rows, layout.training_words)
+    manifest = Manifest(
+        model_version=bundle.model_version(layout, made.labels),
+        labels=made.labels.names,
+        base_model=base.resolve(made.options.base_model),
+        max_length=made.options.max_length,
+        data=_describe(made, kept),
+        metrics=found,
+    )
+    write_text(layout.model_card, model_card(name, manifest))
+    bundle.seal(layout, manifest)
+
+
+def _identity(made: Plan) -> dict[str, Any]:
+    """What a resumed run must have in common with the one that was killed."""
+    content = hashlib.sha256(made.rows.write_csv().encode()).hexdigest()[:12]
+    return {"data": content, "labels": list(made.labels.names), **asdict(made.options)}
+
+
+def _describe(made: Plan, kept: Classifier) -> dict[str, Any]:
+    rows = made.rows
     counts = rows.group_by("split", "label").len().sort("split", "label")
-    fingerprint = hashlib.sha256("\0".join(sorted(rows["text"] + "\t" + rows["label"])).encode()).hexdigest()[:12]
+    content = hashlib.sha256("\0".join(sorted(rows["text"] + "\t" + rows["label"])).encode()).hexdigest()[:12]
     return {
         "tweets": len(rows),
-        "fingerprint": fingerprint,
+        "fingerprint": content,
+        "columns": made.columns,
         "duplicate_groups": rows["duplicate_group"].n_unique(),
-        "dropped": dropped,
-        "split_seed": seed,
+        "authors": rows["author"].drop_nulls().n_unique(),
+        "authors_apart": made.by_author,
+        "dropped": made.dropped,
+        "split_seed": made.options.seed,
         "splits": [dict(zip(("split", "label", "tweets"), row, strict=True)) for row in counts.iter_rows()],
+        "folds": made.counts("fold").to_dicts() if made.options.folds else [],
+        "lacking": made.warnings(),
+        "training": {
+            **asdict(kept.recipe),
+            "precision": loop.precision(kept.recipe.precision),
+            "class_weights": made.options.class_weights,
+            "epochs_run": len(kept.history),
+            "best_epoch": max(kept.history, key=lambda entry: entry["macro_f1"])["epoch"],
+        },
     }
 
 

@@ -1,32 +1,94 @@
-"""Training, validation and test, stratified by label, with duplicates always on one side."""
+"""Training, validation and test, or folds: stratified by label, with duplicates, and authors if asked, on one side.
+
+Whole groups are dealt out one by one, each to the side that needs its labels most (iterative stratification:
+Sechidis, Tsoumakas and Vlahavas 2011). The same rows and seed give the same sides in whatever order the rows come.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
 import polars as pl
+from scipy.cluster.hierarchy import DisjointSet
 
-SPLITS = ("train", "validation", "test")
+from camembias.errors import InputError
+
+SHARES: Mapping[str, float] = {"train": 0.70, "validation": 0.15, "test": 0.15}
+INNER_SHARES: Mapping[str, float] = {"train": 0.85, "validation": 0.15}  # where other rows are the test
 
 
-def split(rows: pl.DataFrame, seed: int = 0) -> pl.DataFrame:
-    """Adds the column `split`: about 70, 15 and 15 % of each label, deterministic by seed.
-
-    Whole duplicate groups are dealt out, in a seeded random order within their label. Every label reaches every
-    split as long as it has three groups.
+def split(rows: pl.DataFrame, seed: int, by_author: bool, shares: Mapping[str, float] = SHARES) -> pl.DataFrame:
+    """Adds the column `split`. A label of as many groups as there are sides reaches every side, unless its groups
+    hold other labels too. Raises InputError when there are fewer groups than sides.
     """
-    groups = (
-        rows.group_by("duplicate_group")
-        .agg(pl.col("label").mode().sort().first())
-        .sort("label", "duplicate_group")
-        .sample(fraction=1.0, shuffle=True, seed=seed)
-    )
-    place = pl.int_range(pl.len()).over("label") % 20
-    # positions 0 and 1 first, so that even a label of three groups reaches validation and test
-    side = (
-        pl.when(place.is_in([0, 7, 14]))
-        .then(pl.lit("test"))
-        .when(place.is_in([1, 8, 15]))
-        .then(pl.lit("validation"))
-        .otherwise(pl.lit("train"))
-    )
-    sides = groups.with_columns(side.alias("split")).select("duplicate_group", "split")
-    return rows.join(sides, on="duplicate_group", how="left", maintain_order="left")
+    sides = _deal(rows, np.array(list(shares.values())), seed, by_author)
+    return rows.with_columns(pl.Series("split", np.array(list(shares))[sides], dtype=pl.String()))
+
+
+def folds(rows: pl.DataFrame, k: int, seed: int, by_author: bool) -> pl.DataFrame:
+    """Adds the column `fold`, 0 to k - 1. Raises InputError when there are fewer groups than folds."""
+    if k < 2:
+        raise InputError(f"--folds {k}: at least 2 are needed; leave it out for one split")
+    return rows.with_columns(pl.Series("fold", _deal(rows, np.full(k, 1 / k), seed, by_author), dtype=pl.Int64()))
+
+
+def lacking(rows: pl.DataFrame, column: str) -> dict[str, list[str]]:
+    """Labels that a side of `column` (`split` or `fold`) has no tweet of, for the sides that lack any."""
+    labels = set(rows["label"])
+    found = {str(side): sorted(labels - set(part["label"])) for (side,), part in rows.group_by(column)}
+    return {side: found[side] for side in sorted(found) if found[side]}
+
+
+def components(rows: pl.DataFrame, by_author: bool) -> npt.NDArray[np.int64]:
+    """For each row the smallest duplicate group that it is tied to, by duplicates and, if asked, by authors."""
+    groups = rows["duplicate_group"].to_list()
+    if not by_author:
+        return np.array(groups, dtype=np.int64)
+    authors = rows["author"].to_list()
+    tied = DisjointSet({*groups, *(author for author in authors if author is not None)})
+    for group, author in zip(groups, authors, strict=True):
+        if author is not None:
+            tied.merge(group, author)
+    smallest: dict[object, int] = {}
+    for group in sorted(set(groups)):
+        smallest.setdefault(tied[group], group)
+    return np.array([smallest[tied[group]] for group in groups], dtype=np.int64)
+
+
+def _deal(rows: pl.DataFrame, shares: npt.NDArray[np.float64], seed: int, by_author: bool) -> npt.NDArray[np.int64]:
+    """The side of each row."""
+    names, group_of_row = np.unique(components(rows, by_author), return_inverse=True)
+    if len(names) < len(shares):
+        what = "groups of authors" if by_author else "groups of duplicates"
+        remedy = "; ask for fewer folds, or do not keep authors apart: --group-column none" if by_author else ""
+        raise InputError(f"{len(names)} {what} cannot be dealt to {len(shares)} sides{remedy}")
+    labels, label_of_row = np.unique(rows["label"].to_numpy(), return_inverse=True)
+    counts = np.zeros((len(names), len(labels)))
+    np.add.at(counts, (group_of_row, label_of_row), 1)
+    return _sides(counts, shares, seed)[group_of_row]
+
+
+def _sides(counts: npt.NDArray[np.float64], shares: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.int64]:
+    """The side of each group, from `counts` (groups, labels). The rarest label goes first, its large groups first."""
+    total = counts.sum(axis=0)
+    rarest = np.where(counts > 0, total, np.inf).argmin(axis=1)  # the rarest label that a group holds
+    left = np.bincount(rarest, minlength=len(total))
+    shuffled = np.random.default_rng(seed).permutation(len(counts))
+    order = shuffled[np.lexsort((-counts.sum(axis=1)[shuffled], rarest[shuffled], total[rarest[shuffled]]))]
+    need = shares[:, None] * total  # (sides, labels)
+    has = np.zeros(need.shape, dtype=bool)
+    sides = np.zeros(len(counts), dtype=np.int64)
+    for group in order:
+        label = rarest[group]
+        missing = ~has[:, label]
+        # when a label's groups only just suffice, sides without it come first
+        allowed = missing if missing.any() and left[label] <= missing.sum() else np.ones(len(shares), dtype=bool)
+        wish = (need / total) @ (counts[group] / total) + 1e-9 * need.sum(axis=1)  # the last term breaks ties by size
+        side = int(np.where(allowed, wish, -np.inf).argmax())
+        sides[group] = side
+        need[side] -= counts[group]
+        has[side] |= counts[group] > 0
+        left[label] -= 1
+    return sides

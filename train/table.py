@@ -1,30 +1,47 @@
-"""Reads labelled tweets: CSV, TSV, NDJSON, a JSON array, a JSON object keyed by id, or Parquet, plain or gzip."""
+"""Labelled tweets from files, and the rules for what cannot be used.
+
+A row is left out, and counted by reason, when it cannot be read, has no label, a label that shall be dropped, no
+text, or the id of an earlier row. All rows of a text that stands under two labels are left out: nothing says which
+is right. Rows of the same text and label stay, as one duplicate group.
+"""
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import json
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from camembias.errors import InputError
-from camembias.text import normalise, text_hash
+from camembias.text import normalise
+from train import duplicates, records
 
-FEWEST_PER_LABEL = 3  # one tweet for each of training, validation and test
+FEWEST_PER_LABEL = 3  # groups of duplicates: one for each of training, validation and test
+NO_COLUMN = "none"
+_HEAD = 100  # rows that are asked which columns a file has: an object may leave out what is empty
+_SHOWN = 5  # ids of rows left out, for each reason
+_GUESSES = {
+    "text": ("text", "full_text", "tweet", "texte", "content"),
+    "label": ("label", "topic", "category", "class", "classe", "étiquette"),
+    "id": ("tweet_id", "id", "id_str"),
+    "author": ("author", "username", "author_id", "screen_name", "auteur"),
+}
+_SCHEMA = pl.Schema({name: pl.String() for name in ("tweet_id", "text", "label", "author")})
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    text: str = "text"
-    label: str = "label"
+    """Names as in the file; None: guessed. `a,b` is the first of these that is not empty in a row."""
+
+    text: str | None = None
+    label: str | None = None
     id: str | None = None
-    author: str | None = None
+    author: str | None = None  # `none`: there is no author, whatever the columns are called
 
 
 @dataclass(slots=True)
@@ -33,100 +50,142 @@ class Labelled:
 
     rows: pl.DataFrame
     dropped: dict[str, int] = field(default_factory=dict)
+    columns: dict[str, str] = field(default_factory=dict)  # role → column, those found
+    guessed: list[str] = field(default_factory=list)  # roles whose column was guessed
+    examples: dict[str, list[str]] = field(default_factory=dict)  # reason → the first ids: for the eye, never stored
 
 
-def read(path: Path, columns: Columns, rename: Mapping[str, str] | None = None, drop: Iterable[str] = ()) -> Labelled:
-    """Raises InputError for a missing file or column, an empty table, or a label with too few examples."""
-    rename, drop = dict(rename or {}), set(drop)
-    raw = _records(path)
-    if not raw:
-        raise InputError(f"'{path}' holds no rows; expected labelled tweets")
-    id_column = columns.id or next((name for name in ("tweet_id", "id") if name in raw[0]), None)
-    author_column = columns.author or next((name for name in ("author", "username") if name in raw[0]), None)
-    for name in filter(None, (columns.text, columns.label, id_column, author_column)):
-        if not any(name in row for row in raw):
-            raise InputError(f"'{path}' has no column '{name}'; it has: {', '.join(raw[0])}")
-    _refuse_unknown(path, {str(row.get(columns.label)) for row in raw}, [*rename, *drop])
-    kept, dropped, seen = [], {"no text": 0, "no label": 0, "duplicate id": 0, "label dropped": 0}, set()
-    for number, row in enumerate(raw):
-        label = str(row.get(columns.label) or "").strip()
-        label = rename.get(label, label)
-        text = normalise(str(row.get(columns.text) or ""))
-        tweet_id = str(row.get(id_column, number)) if id_column else str(number)
-        if label in drop:
-            dropped["label dropped"] += 1
-        elif not label:
-            dropped["no label"] += 1
-        elif not text:
-            dropped["no text"] += 1
-        elif tweet_id in seen:
-            dropped["duplicate id"] += 1
-        else:
-            seen.add(tweet_id)
-            author = str(row.get(author_column) or "") if author_column else ""
-            kept.append({"tweet_id": tweet_id, "text": text, "label": label, "author": author or None})
+def read(
+    paths: Path | Sequence[Path],
+    columns: Columns | None = None,
+    rename: Mapping[str, str] | None = None,
+    drop: Iterable[str] = (),
+    encoding: str | None = None,
+) -> Labelled:
+    """Raises InputError for a missing file or column, an empty table, an unknown label or one with few examples."""
+    wanted, rename, drop = columns or Columns(), dict(rename or {}), set(drop)
+    found = Labelled(pl.DataFrame(schema=_SCHEMA))
+    kept: list[dict[str, str | None]] = []
+    seen: set[str] = set()
+    labels: set[str] = set()
+    for path in records.expand(paths):
+        rows = records.rows(path, encoding)
+        head = list(islice(rows, _HEAD))
+        if not head:
+            raise InputError(f"'{path}' holds no rows; expected labelled tweets")
+        found.columns, found.guessed = _columns(path, dict.fromkeys(name for row in head for name in row or ()), wanted)
+        for number, row in enumerate(chain(head, rows)):
+            tweet, reason = _tweet(path, row, found.columns, number, labels, rename, drop)
+            if not reason and tweet["tweet_id"] in seen:
+                reason = "id seen before"
+            if reason:
+                _leave_out(found, reason, tweet.get("tweet_id") or f"row {number + 1}")
+            else:
+                seen.add(str(tweet["tweet_id"]))
+                kept.append(tweet)
+    _refuse_unknown(labels, [*rename, *drop])
     if not kept:
-        raise InputError(f"'{path}' holds no usable rows ({dropped}); check --label-column and --drop-label")
-    rows = pl.DataFrame(kept, schema={name: pl.String() for name in ("tweet_id", "text", "label", "author")})
-    _refuse_rare(rows)
-    return Labelled(_group_duplicates(rows), {reason: count for reason, count in dropped.items() if count})
+        raise InputError(f"no usable rows in {_shown(paths)} (left out: {found.dropped or 'none'}); check the options")
+    found.rows = _without_conflicts(pl.DataFrame(kept, schema=_SCHEMA), found)
+    _refuse_rare(found.rows)
+    return found
 
 
-def _refuse_unknown(path: Path, known: set[str], named: list[str]) -> None:
+def _columns(path: Path, names: Collection[str], wanted: Columns) -> tuple[dict[str, str], list[str]]:
+    """Role → column of the file, and which roles were guessed."""
+    chosen, guessed = {}, []
+    for role, guesses in _GUESSES.items():
+        name = getattr(wanted, role)
+        if name is None:
+            name = next((guess for guess in guesses if guess in names), None)
+            if name is not None:
+                guessed.append(role)
+        elif role == "author" and name == NO_COLUMN:
+            continue
+        elif missing := [part for part in name.split(",") if part not in names]:
+            raise InputError(f"'{path}' has no column '{missing[0]}'; it has: {', '.join(names)[:200]}")
+        if name is not None:
+            chosen[role] = name
+        elif role in ("text", "label"):
+            raise InputError(
+                f"'{path}' has no column '{guesses[0]}'; it has: {', '.join(names)[:200]}. Name it: --{role}-column"
+            )
+    return chosen, guessed
+
+
+def _tweet(
+    path: Path,
+    row: records.Row | None,
+    columns: Mapping[str, str],
+    number: int,
+    labels: set[str],
+    rename: Mapping[str, str],
+    drop: set[str],
+) -> tuple[dict[str, str | None], str | None]:
+    """A tweet, and the reason why it cannot be used or None. Its label, as it is in the file, joins `labels`."""
+    if row is None:
+        return {}, "row cannot be read"
+    raw = first(row, columns.get("id"))
+    if isinstance(raw, float) or "e+" in str(raw).lower():
+        raise InputError(f"'{path}' has the id {raw!r}, a number rounded by a program: export ids as text")
+    tweet_id = f"{path.name}:{number + 1}" if raw is None else str(raw).strip()
+    label = unicodedata.normalize("NFC", str(first(row, columns.get("label")) or "")).strip()
+    labels.add(label)
+    dropped = label in drop
+    label = rename.get(label, label)
+    text = first(row, columns.get("text"))
+    author = first(row, columns.get("author"))
+    tweet = {
+        "tweet_id": tweet_id,
+        "text": normalise(text) if isinstance(text, str) else "",
+        "label": label,
+        "author": None if author is None else str(author),
+    }
+    reasons = {"label dropped": dropped or label in drop, "no label": not label, "no text": not tweet["text"]}
+    return tweet, next((reason for reason, holds in reasons.items() if holds), None)
+
+
+def first(row: Mapping[str, Any], names: str | None) -> Any:
+    """The first value of the columns `a,b` that is not empty; None when there is none."""
+    values = (row.get(name) for name in names.split(",")) if names else ()
+    return next((value for value in values if value is not None and str(value).strip()), None)
+
+
+def _leave_out(found: Labelled, reason: str, tweet_id: str) -> None:
+    found.dropped[reason] = found.dropped.get(reason, 0) + 1
+    shown = found.examples.setdefault(reason, [])
+    if len(shown) < _SHOWN:
+        shown.append(tweet_id)
+
+
+def _without_conflicts(rows: pl.DataFrame, found: Labelled) -> pl.DataFrame:
+    """`rows` with duplicate groups, without the texts that stand under two labels (a retweet is its source's text)."""
+    texts = [duplicates.unretweeted(text).lower().strip() for text in rows["text"]]
+    conflict = rows.select(pl.col("label").n_unique().over(pl.Series("key", texts)) > 1).to_series()
+    for tweet_id in rows.filter(conflict)["tweet_id"]:
+        _leave_out(found, "same text under two labels", tweet_id)
+    rows = rows.filter(~conflict)
+    return rows.with_columns(pl.Series("duplicate_group", duplicates.groups(rows["text"].to_list()), dtype=pl.Int64()))
+
+
+def _refuse_unknown(known: set[str], named: list[str]) -> None:
     for label in named:
         if label not in known:
-            raise InputError(f"'{path}' has no label '{label}'; it has: {', '.join(sorted(known))}")
+            raise InputError(f"the table has no label '{label}'; it has: {', '.join(sorted(known - {''}))[:200]}")
 
 
 def _refuse_rare(rows: pl.DataFrame) -> None:
-    counts = rows["label"].value_counts().sort("label")
-    if len(counts) < 2:
-        raise InputError(f"only one label ('{counts['label'][0]}') is left; a classifier needs two")
-    for label, count in counts.iter_rows():
-        if count < FEWEST_PER_LABEL:
+    tweets, groups = Counter(rows["label"]), Counter(rows.unique(["label", "duplicate_group"])["label"])
+    if len(groups) < 2:
+        raise InputError(f"only {len(groups)} label is left ({', '.join(groups) or 'none'}); a classifier needs two")
+    for label in sorted(groups):
+        if groups[label] < FEWEST_PER_LABEL:
             raise InputError(
-                f"label '{label}' has {count} example(s), fewer than {FEWEST_PER_LABEL}; "
-                f"add tweets, or leave it out: --drop-label {label}"
+                f"label '{label}' has {tweets[label]} example(s) that say {groups[label]} different thing(s), fewer "
+                f"than {FEWEST_PER_LABEL}; add tweets, or leave it out: --drop-label {label}"
             )
 
 
-def _group_duplicates(rows: pl.DataFrame) -> pl.DataFrame:
-    """A retweet and its source, or the same text twice, share a group: they must never straddle a split."""
-    hashes = [text_hash(_unretweeted(text)) for text in rows["text"]]
-    return rows.with_columns(pl.Series("duplicate_group", hashes).rank("dense").cast(pl.Int64).alias("duplicate_group"))
-
-
-def _unretweeted(text: str) -> str:
-    body = text.split(":", 1)[1] if text.startswith("RT @") and ":" in text else text
-    return body.strip().lower()
-
-
-def _records(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        raise InputError(f"no file '{path}'; name a CSV, TSV, NDJSON, JSON or Parquet file of labelled tweets")
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    kind = next((suffix for suffix in reversed(suffixes) if suffix != ".gz"), "")
-    try:
-        if kind == ".parquet":
-            return pl.read_parquet(path).to_dicts()
-        raw = gzip.decompress(path.read_bytes()) if suffixes[-1:] == [".gz"] else path.read_bytes()
-        text = raw.decode("utf-8-sig")
-        if not text.strip():
-            raise InputError(f"'{path}' is empty; expected labelled tweets")
-        if kind in (".ndjson", ".jsonl"):
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
-        if kind == ".json":
-            return _json_rows(json.loads(text))
-        return list(csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if kind == ".tsv" else ","))
-    except UnicodeDecodeError as err:
-        raise InputError(f"'{path}' is not UTF-8 (byte {err.start}); save it as UTF-8 first") from err
-    except (ValueError, OSError, csv.Error, pl.exceptions.PolarsError) as err:
-        raise InputError(f"'{path}' cannot be read as {kind or '.csv'}: {' '.join(str(err).split())[:160]}") from err
-
-
-def _json_rows(body: Any) -> list[dict[str, Any]]:
-    if isinstance(body, list) and all(isinstance(row, dict) for row in body):
-        return body
-    if isinstance(body, dict) and all(isinstance(row, dict) for row in body.values()):
-        return [{"tweet_id": key, **row} for key, row in body.items()]
-    raise ValueError("expected an array of objects, or an object keyed by tweet id")
+def _shown(paths: Path | Sequence[Path]) -> str:
+    files = [paths] if isinstance(paths, Path) else list(paths)
+    return f"'{files[0]}'" + (f" and {len(files) - 1} more" if len(files) > 1 else "")

@@ -48,7 +48,7 @@ def demo(
         synthetic.tweets(LABELLED, seed=1).write_csv(labelled)
     if not (model / "manifest.json").exists():
         _step("2. training a tiny CamemBERT")
-        training.train(labelled, model, base_model="tiny")
+        training.train([labelled], model, base_model="tiny")
     if not (model / "onnx" / "model.int8.onnx").exists():
         _step("3. exporting to ONNX")
         training.export(model)

@@ -6,12 +6,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
-from camembias.cli.console import JsonOption, needs, out, print_json, progress_bar
+from camembias.cli.console import JsonOption, needs, out, print_json
+from camembias.cli.learning import (
+    Accumulate,
+    BaseModel,
+    BatchSize,
+    Encoding,
+    Epochs,
+    LearningRate,
+    Precision,
+    PrecisionOption,
+    Resume,
+    step_bar,
+)
 from camembias.errors import InputError
 
 if TYPE_CHECKING:
     from camembias.bundle import Bundle
+    from train.finetune import Plan
+    from train.table import Labelled
 
 Text = Annotated[str, typer.Option("--text-column", help="Column of the tweet's text.")]
 Label = Annotated[str, typer.Option("--label-column", help="Column of the label.")]
@@ -25,19 +40,33 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    data: Annotated[Path, typer.Argument(help="Labelled tweets: CSV, TSV, NDJSON, JSON or Parquet, plain or .gz.")],
+    data: Annotated[
+        list[Path],
+        typer.Argument(help="Files or folders of labelled tweets: CSV, TSV, NDJSON, JSON, Parquet; .gz too."),
+    ],
     out_: Annotated[Path, typer.Option("--out", help="Folder of the new model bundle.")],
-    base_model: Annotated[
-        str, typer.Option(help="A hub name, a folder, or 'tiny' (made from scratch, no network).")
-    ] = "almanach/camembert-base",
-    text_column: Text = "text",
-    label_column: Label = "label",
+    base_model: BaseModel = "camembert-base",
+    text_column: Annotated[str | None, typer.Option(help="Column of the text; a,b is the first not empty.")] = None,
+    label_column: Annotated[str | None, typer.Option(help="Column of the label; guessed when not given.")] = None,
     id_column: Annotated[str | None, typer.Option(help="Column of the tweet's id; guessed when not given.")] = None,
-    group_column: Annotated[str | None, typer.Option(help="Column of the author; guessed when not given.")] = None,
+    group_column: Annotated[
+        str | None, typer.Option(help="Column of the author, kept on one side; guessed when not given; or 'none'.")
+    ] = None,
     drop_label: Annotated[list[str] | None, typer.Option(help="Leave this label out; may be repeated.")] = None,
     rename_label: Annotated[list[str] | None, typer.Option(help="old=new; may be repeated.")] = None,
-    epochs: Annotated[float | None, typer.Option(help="Passes over the training split.")] = None,
+    other_label: Annotated[
+        str | None, typer.Option(help="Train tweets of every --drop-label as this label instead of leaving them out.")
+    ] = None,
+    encoding: Encoding = None,
+    folds: Annotated[int, typer.Option(help="Judge on every tweet, with this many models; 0: on one test split.")] = 0,
+    epochs: Epochs = None,
+    learning_rate: LearningRate = None,
+    batch_size: BatchSize = 32,
+    accumulate: Accumulate = 1,
+    class_weights: Annotated[bool, typer.Option(help="Let every label weigh the same in the loss.")] = True,
+    precision: PrecisionOption = Precision.AUTO,
     seed: Annotated[int, typer.Option(help="Decides the split and the training.")] = 0,
+    resume: Resume = False,
     json_: JsonOption = False,
 ) -> None:
     """Fine-tune a classifier and evaluate it on tweets that it never saw.
@@ -45,13 +74,30 @@ def train(
     Example: camembias train tweets.csv --out models/mine --label-column topic --base-model tiny
     """
     with needs("train"):
-        from train import finetune, progress, table
+        from train import finetune, table
+        from train.classifier import Options
+    rename, drop = _labels(_renames(rename_label or []), drop_label or [], other_label)
     columns = table.Columns(text_column, label_column, id_column, group_column)
-    rows = table.read(data, columns, _renames(rename_label or []), drop_label or [])
-    options = finetune.Options(base_model=base_model, epochs=epochs, seed=seed)
-    with progress_bar("training steps") as advance:
-        bundle = finetune.train(rows, out_, options, [progress.Steps(advance)])
-    _show(bundle, json_, rows.dropped)
+    found = table.read(data, columns, rename, drop, encoding)
+    options = Options(
+        base_model=base_model,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        accumulate=accumulate,
+        class_weights=class_weights,
+        precision=precision.value,
+        seed=seed,
+        folds=folds,
+        by_author="author" in found.columns,
+    )
+    plan = finetune.plan(found, options)
+    if not json_:
+        _show_table(found)
+        _show_plan(plan)
+    with step_bar() as tell:
+        bundle = finetune.train(plan, out_, tell, resume)
+    _show(bundle, json_)
 
 
 def evaluate(
@@ -134,13 +180,44 @@ def _renames(pairs: list[str]) -> dict[str, str]:
     return {pair.split("=")[0]: pair.split("=")[1] for pair in pairs}
 
 
-def _show(bundle: Bundle, json_: bool, dropped: dict[str, int]) -> None:
+def _labels(rename: dict[str, str], drop: list[str], other: str | None) -> tuple[dict[str, str], list[str]]:
+    """With --other-label, what would be dropped is renamed to it."""
+    if other is None:
+        return rename, drop
+    if not drop:
+        raise InputError(f"--other-label '{other}': say with --drop-label which labels are trained as it")
+    return {**rename, **dict.fromkeys(drop, other)}, []
+
+
+def _show_table(found: Labelled) -> None:
+    names = [f"{role} '{name}'{' (guessed)' if role in found.guessed else ''}" for role, name in found.columns.items()]
+    out.print(f"columns: {', '.join(names)}", markup=False)
+    groups = found.rows["duplicate_group"].n_unique()
+    out.print(f"{len(found.rows):,} tweets, {groups:,} without retweets and near-duplicates", markup=False)
+    for reason, count in found.dropped.items():
+        out.print(f"left out: {count:,}, {reason} ({', '.join(found.examples[reason])}…)", markup=False)
+
+
+def _show_plan(plan: Plan) -> None:
+    from camembias.cli.console import print_table
+
+    apart = ", authors apart" if plan.by_author else ""
+    titles = {"split": f"split{apart}", "fold": f"folds{apart}", "random_fold": "folds, authors not apart"}
+    for column, title in titles.items():
+        if column in plan.rows.columns:
+            print_table(plan.counts(column), title)
+    for warning in plan.warnings():
+        out.print(f"[yellow]note[/yellow]: {escape(warning)}")
+
+
+def _show(bundle: Bundle, json_: bool) -> None:
+    manifest = bundle.manifest
     if json_:
-        print_json({"model_version": bundle.model_version, "metrics": bundle.manifest.metrics, "dropped": dropped})
+        print_json({"model_version": bundle.model_version, "metrics": manifest.metrics, "data": manifest.data})
         return
-    data = bundle.manifest.data
-    out.print(f"{data['tweets']} tweets in {data['duplicate_groups']} duplicate groups; left out: {dropped or 'none'}")
-    _print_metrics(bundle.manifest.metrics)
+    training = manifest.data["training"]
+    out.print(f"best epoch {training['best_epoch']:g} of {training['epochs_run']} run, {training['epochs']:g} planned")
+    _print_metrics(manifest.metrics)
     out.print(f"model {bundle.model_version} in {bundle.layout.root}; next: camembias export {bundle.layout.root}")
 
 

@@ -1,0 +1,117 @@
+"""What says the same, or comes from one author, never straddles a split; labels are spread; order does not matter."""
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from camembias import synthetic
+from camembias.errors import InputError
+from train import duplicates, splits
+from train.loop import ByLength
+
+TWEETS = synthetic.tweets(600, seed=3)
+
+
+def sides_of(rows: pl.DataFrame, key: str, column: str) -> int:
+    """The most sides that one value of `key` is on."""
+    return int(rows.drop_nulls(key).group_by(key).agg(pl.col(column).n_unique())[column].max())  # type: ignore[arg-type]
+
+
+def labelled(tweets: pl.DataFrame = TWEETS) -> pl.DataFrame:
+    groups = pl.Series("duplicate_group", duplicates.groups(tweets["text"].to_list()))
+    return tweets.with_columns(groups).select("tweet_id", "text", "label", "author", "duplicate_group")
+
+
+ROWS = labelled()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(0, 599),
+    st.sampled_from(["RT @untel: {}", "RT @a: RT @b: {}", "{} https://t.co/xYz", "{} 🌻", "« {} »"]),
+)
+def test_a_retweet_or_near_duplicate_is_in_the_group_of_its_source(row, change):
+    text = TWEETS["text"][row]
+    found = duplicates.groups([text, change.format(text), "Rien à voir avec tout le reste du monde"])
+    assert found[0] == found[1] != found[2]
+
+
+def test_a_text_cut_short_is_in_the_group_of_the_whole():
+    whole = "Le ministre a dit hier que la centrale serait rouverte avant la fin de cette année"
+    cut = "RT @presse: Le ministre a dit hier que la centr…"
+    other = "Le ministre a dit hier soir autre chose, et personne ne l'a cru cette fois non plus"
+    found = duplicates.groups([whole, other, cut])
+    assert found[0] == found[2] != found[1]
+
+
+def test_similar_texts_are_never_missed():
+    sets = [duplicates._parts(duplicates._key(text)) for text in TWEETS["text"]]
+    groups = ROWS["duplicate_group"]
+    for one in range(len(sets)):
+        for other in range(one):
+            if len(sets[one] & sets[other]) >= duplicates.SIMILAR * len(sets[one] | sets[other]):
+                assert groups[one] == groups[other], (TWEETS["text"][one], TWEETS["text"][other])
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 1000))
+def test_the_order_of_rows_changes_nothing(seed):
+    shuffled = TWEETS.sample(fraction=1, shuffle=True, seed=seed)
+    again = labelled(shuffled)
+    assert again.sort("tweet_id").equals(ROWS.sort("tweet_id"))
+    for by_author in (False, True):
+        one = splits.split(ROWS, 1, by_author).sort("tweet_id")
+        assert one.equals(splits.split(again, 1, by_author).sort("tweet_id"))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 50), st.booleans(), st.sampled_from([2, 5, 10]))
+def test_nothing_straddles_and_labels_are_spread(seed, by_author, k):
+    split, folds = splits.split(ROWS, seed, by_author), splits.folds(ROWS, k, seed, by_author)
+    assert split["tweet_id"].equals(ROWS["tweet_id"])  # rows stay where they are
+    assert folds["fold"].n_unique() == k
+    for rows, column in ((split, "split"), (folds, "fold")):
+        assert sides_of(rows, "duplicate_group", column) == 1
+        if by_author:
+            assert sides_of(rows, "author", column) == 1
+        assert splits.lacking(rows, column) == {}
+    shares = dict(split.group_by("split").len().iter_rows())
+    assert shares["train"] / len(ROWS) == pytest.approx(0.7, abs=0.1 if by_author else 0.02)
+    if not by_author:
+        counts = folds.group_by("fold", "label").len()
+        spread = counts.group_by("label").agg((pl.col("len").max() - pl.col("len").min()).alias("spread"))
+        largest_group = ROWS.group_by("duplicate_group").len()["len"].max()
+        assert spread["spread"].max() <= largest_group + 1
+
+
+def test_seeds_differ():
+    assert not splits.split(ROWS, 1, False).equals(splits.split(ROWS, 2, False))
+
+
+def test_a_label_of_three_tweets_reaches_every_split_and_what_a_fold_lacks_is_named():
+    rows = pl.DataFrame(
+        [(str(n), "a" if n < 40 else "b" if n < 43 else "c", None, n) for n in range(46)],
+        schema={"tweet_id": pl.String, "label": pl.String, "author": pl.String, "duplicate_group": pl.Int64},
+        orient="row",
+    )
+    for seed in range(20):
+        assert splits.lacking(splits.split(rows, seed, False), "split") == {}
+        lacking = splits.lacking(splits.folds(rows, 5, seed, True), "fold")
+        assert sorted(label for labels in lacking.values() for label in labels) == ["b", "b", "c", "c"]
+
+
+def test_fewer_authors_than_folds_is_one_line():
+    rows = ROWS.with_columns(author=pl.lit("seul"))
+    with pytest.raises(InputError, match="--group-column none"):
+        splits.folds(rows, 5, 0, True)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(3, 60), min_size=1, max_size=400), st.integers(1, 16), st.integers(0, 9))
+def test_batches_hold_every_row_once_and_depend_on_seed_and_epoch_alone(lengths, size, epoch):
+    sampler = ByLength(lengths, size, seed=1)
+    sampler.set_epoch(epoch)
+    order = list(sampler)
+    assert sorted(order) == list(range(len(lengths)))
+    assert order == list(sampler)
