@@ -42,34 +42,39 @@ class Classifier:
 
     def scores(self, tokens: Tokens, advance: Callable[[int], None] = lambda _: None) -> tuple[Logits, Flags]:
         """Logits (texts, labels) to be stored, and which of them were scored again in fp32."""
+        if not tokens:
+            return np.empty((0, len(self.bundle.labels.names)), dtype=np.float32), np.zeros(0, dtype=np.bool_)
         logits = (self.int8 or self.fp32).run(tokens, advance)
         again = np.zeros(len(tokens), dtype=np.bool_) if self.int8 is None else ~self._sure(logits, *self._bounds())
         if again.any():
             logits[again] = self.fp32.run(_only(tokens, again))
         exact = again if self.int8 is not None else np.ones(len(tokens), dtype=np.bool_)
-        tied = exact & ~self._sure(logits, TIE, TIE / (4 * self.bundle.manifest.temperature))
+        tied = exact & ~self._sure(logits, TIE)
         if tied.any():
             logits[tied] = self.fp32.run(_only(tokens, tied), alone=True)
         return logits, again
 
-    def _bounds(self) -> tuple[float, float]:
-        """Margin in logits, and distance of p from the abstention threshold, under which int8 is not trusted.
-
-        Without a measured bound for p, it follows from the other one: log-odds of the best label move by no more than
-        the logits do, over the temperature, and the slope of the logistic function is at most 1/4.
-        """
+    def _bounds(self) -> tuple[float, float | None]:
+        """Margin in logits, and distance of p from the abstention threshold, under which int8 is not trusted."""
         manifest = self.bundle.manifest
-        margin = np.inf if manifest.rescore_margin is None else manifest.rescore_margin
-        p = margin / (4 * manifest.temperature) if manifest.rescore_p is None else manifest.rescore_p
-        return margin, p
+        return (np.inf if manifest.rescore_margin is None else manifest.rescore_margin), manifest.rescore_p
 
-    def _sure(self, logits: Logits, margin: float, p: float) -> Flags:
-        """Whether label and abstention are further than this from turning. Not for NaN."""
+    def _sure(self, logits: Logits, margin: float, p: float | None = None) -> Flags:
+        """Whether label and abstention are further than this from turning. Not for NaN.
+
+        Without a bound for p, it follows from `margin`: when no difference of two logits moves by more than that, the
+        log-odds of the best label move by no more than that over the temperature.
+        """
         sure: Flags = margins(logits) >= margin
-        threshold = self.bundle.manifest.abstain_below
+        threshold, temperature = self.bundle.manifest.abstain_below, self.bundle.manifest.temperature
         if threshold is not None:
-            best = probabilities(logits, self.bundle.manifest.temperature).max(axis=1)
-            sure &= np.abs(best - threshold) > p
+            best = probabilities(logits, temperature).max(axis=1).astype(np.float64)
+            if p is not None:
+                sure &= np.abs(best - threshold) > p
+                return sure
+            with np.errstate(divide="ignore", invalid="ignore"):
+                odds, edge = np.log(best / (1 - best)), np.log(np.float64(threshold) / (1 - np.float64(threshold)))
+            sure &= np.abs(odds - edge) > margin / temperature
         return sure
 
 

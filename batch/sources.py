@@ -6,6 +6,7 @@ import glob
 import hashlib
 import uuid
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from camembias.errors import InputError
@@ -30,7 +31,7 @@ class Source:
 
     @property
     def text_columns(self) -> tuple[str, ...]:
-        return tuple(name.strip() for name in self.text_column.split(",") if name.strip())
+        return _chain(self.text_column)
 
     @property
     def kind(self) -> str:
@@ -60,6 +61,11 @@ class Source:
         except OSError as err:
             raise InputError(f"'{self.path}' cannot be read: {err.strerror}") from err
         return digest.hexdigest()[:16]
+
+
+@lru_cache
+def _chain(text_column: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text_column.split(",") if name.strip())
 
 
 def _suffixes(path: Path) -> list[str]:
