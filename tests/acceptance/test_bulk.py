@@ -1,5 +1,9 @@
 """The laws of bulk classification, on a really trained model, in this process."""
 
+import os
+import resource
+import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,6 +22,7 @@ from camembias import bundle as bundles
 from camembias import catalog, synthetic
 from camembias import store as stores
 from camembias.bundle import Bundle
+from camembias.errors import StoreError
 from camembias.scoring import margins, probabilities
 from camembias.store import Run, Store
 from camembias.text import normalise
@@ -223,11 +228,6 @@ def test_a_job_that_is_stopped_ends_with_its_window_and_goes_on_later(classifier
 
 
 def test_a_full_disk_in_the_writer_ends_the_job_with_nothing_half_written(classifier, tweets, store, tmp_path):
-    import resource
-    import signal
-
-    from camembias.errors import StoreError
-
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     path = written(tweets, tmp_path / "t.parquet")
@@ -241,6 +241,29 @@ def test_a_full_disk_in_the_writer_ends_the_job_with_nothing_half_written(classi
     assert store.part_names("units") == []
     assert list(store.root.rglob("*.tmp")) == []
     assert run(classifier, store, path).counts["classified"] == len(tweets)
+
+
+def test_a_read_only_store_is_one_clear_error_and_stays_as_it_was(classifier, tweets):
+    with tempfile.TemporaryDirectory() as name:  # not tmp_path: only its owner may enter that
+        folder = Path(name)
+        folder.chmod(0o755)
+        store = stores.create(folder / "store")
+        run(classifier, store, written(tweets[:20], folder / "t.parquet"))
+        before = sorted(path.name for path in folder.rglob("*"))
+        tables = [path for path in store.root.iterdir() if path.is_dir()]
+        for table in tables:
+            table.chmod(0o555)
+        user = os.geteuid()
+        try:
+            if user == 0:
+                os.seteuid(65534)  # root may write everywhere
+            with pytest.raises(StoreError, match="permission denied"):
+                run(classifier, store, written(tweets[20:40], folder / "t.parquet") if user else folder / "t.parquet")
+        finally:
+            os.seteuid(user)
+            for table in tables:
+                table.chmod(0o755)
+        assert sorted(path.name for path in folder.rglob("*")) == before
 
 
 def test_margins_and_scores_are_stored_as_they_were_computed(classifier, tweets, store, tmp_path):
