@@ -1,43 +1,32 @@
-"""Reads tweet files in chunks of rows, each row with its line, and says of every row it cannot use why.
+"""Reads sources of tweets in chunks of rows, each row with its line, and says of every row it cannot use why.
 
-CSV and NDJSON are streamed line by line in Python: a reader that names the line of a bad row matters more here
-than speed, which the model sets. Parquet is sliced lazily by polars.
+CSV and NDJSON are read line by line in Python: a reader that names the line of a bad row matters more here than
+speed, which the model sets (decision 0014). Parquet is sliced by polars, a few columns and rows at a time.
 """
 
 from __future__ import annotations
 
-import csv
 import gzip
-import hashlib
 import io
 import json
-from collections.abc import Iterator
+import time
+import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO, TextIO, cast
 
 import polars as pl
 
+from batch.lines import LINE_LIMIT, TOO_LONG, Lines, csv_records, file_lines, stream_lines
+from batch.rows import IDS, Tweet, printable, to_tweet, wanted
+from batch.sources import STDIN, SUFFIXES, Source
 from camembias.errors import InputError
 
-READER_VERSION = 1
+READER_VERSION = 2
 CHUNK_ROWS = 4096
-_EDGE_BYTES = 1 << 20
-csv_limit = 1 << 20  # characters in one field: beyond it a quote was left open
-
-_IDS = ("tweet_id", "id", "id_str")
-_AUTHORS = ("author", "username", "author_id")
-_TIMES = ("created_at", "datetime", "date")
-
-
-@dataclass(frozen=True, slots=True)
-class Tweet:
-    tweet_id: str
-    text: str
-    author: str | None
-    created_at: datetime | None
-    line: int
+FLUSH_S = 3.0  # a chunk of a stream is not held back longer than this for want of rows
+_RAW = 500  # characters of a refused row that are kept
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(slots=True)
@@ -49,165 +38,170 @@ class Chunk:
     tweets: list[Tweet] = field(default_factory=list)
     rejects: list[tuple[int, str, str]] = field(default_factory=list)
 
+    def refuse(self, line: int, reason: str, raw: str) -> None:
+        self.rejects.append((line, reason, printable(raw[:_RAW])))
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    path: Path
-    text_column: str = "text"
-    id_column: str | None = None
 
-    @property
-    def identity(self) -> str:
-        """Size and both ends of the file: the same content under another name is the same source, and a file
-        that has grown is a new one (whose tweets are de-duplicated by id)."""
-        size = self.path.stat().st_size
-        digest = hashlib.sha256(f"{size}\0{self.text_column}\0{self.id_column}".encode())
-        with self.path.open("rb") as handle:
-            digest.update(handle.read(_EDGE_BYTES))
-            handle.seek(max(0, size - _EDGE_BYTES))
-            digest.update(handle.read(_EDGE_BYTES))
-        return digest.hexdigest()[:16]
+Row = dict[str, Any]
+Raw = str | Sequence[str]  # the row as it was read: text, or the fields of a record
+Record = tuple[int, Row, str, Raw]  # line, row, why it is refused, raw
 
 
 def chunks(source: Source) -> Iterator[Chunk]:
-    """Raises InputError for a missing or empty file, one that is no table, or a missing column."""
+    """Chunks in order; the last may be short. A stream also gives short ones, every FLUSH_S, and empty ones while it
+    waits.
+
+    Raises InputError for a missing or empty file, one that is no table, or a missing column. For a file that cannot
+    be read to its end, the rows before that point come first.
+    """
+    check(source)
+    chunk, rows, began, broken = Chunk(0), 0, time.monotonic(), None
+    streams = source.path == STDIN
+    records = _records(source)
+    while True:
+        try:
+            record = next(records, _END)
+        except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError) as err:
+            record, broken = _END, err
+        if record is _END:
+            break
+        if chunk.rows_in == CHUNK_ROWS or (streams and _due(record, chunk, began)):
+            yield chunk
+            chunk, began = Chunk(rows), time.monotonic()
+        if record is None:
+            continue
+        rows += 1
+        chunk.rows_in += 1
+        _add(chunk, cast(Record, record), source)
+    if chunk.rows_in:
+        yield chunk
+    if broken is not None:
+        raise InputError(
+            f"'{source.path}' cannot be read after row {rows}: {' '.join(str(broken).split())[:160]}"
+        ) from broken
+    if rows == 0 and not streams:
+        raise InputError(f"'{source.path}' has a header but no rows; expected a table of tweets")
+
+
+_END = object()
+
+
+def check(source: Source) -> None:
+    """Look at the header only, so that a mistake is told before the first tweet is scored. Raises InputError."""
+    if source.path == STDIN:
+        return
     if not source.path.is_file():
         raise InputError(f"no file '{source.path}'; give CSV, TSV, NDJSON or Parquet, plain or .gz")
     if source.path.stat().st_size == 0:
         raise InputError(f"'{source.path}' is empty; expected a table of tweets")
-    chunk = Chunk(0)
-    rows = 0
+    if source.kind not in SUFFIXES:
+        raise InputError(f"'{source.path}' ends in '{source.kind}'; accepted: {' '.join(SUFFIXES)}, text also as .gz")
     try:
-        for line, row, problem, raw in _records(source):
-            if chunk.rows_in == CHUNK_ROWS:
-                yield chunk
-                chunk = Chunk(rows)
-            rows += 1
-            chunk.rows_in += 1
-            tweet = None if problem else _tweet(row, source, line)
-            if isinstance(tweet, Tweet):
-                chunk.tweets.append(tweet)
-            else:
-                chunk.rejects.append((line, problem or tweet or "", raw[:500]))
-    except (OSError, EOFError, pl.exceptions.PolarsError) as err:
-        raise InputError(f"'{source.path}' cannot be read: {' '.join(str(err).split())[:160]}") from err
-    if rows == 0:
-        raise InputError(f"'{source.path}' has a header but no rows; expected a table of tweets")
-    yield chunk
-
-
-Record = tuple[int, dict[str, Any], str | None, str]  # line, row, reason it is refused, raw
-
-
-def _records(source: Source) -> Iterator[Record]:
-    suffixes = [suffix.lower() for suffix in source.path.suffixes]
-    kind = next((suffix for suffix in reversed(suffixes) if suffix != ".gz"), ".csv")
-    if kind == ".parquet":
-        yield from _parquet(source)
-        return
-    opener = gzip.open if suffixes[-1:] == [".gz"] else open
-    with opener(source.path, "rb") as binary:
-        # surrogateescape keeps undecodable bytes visible, so that only their row is refused
-        text = io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")
-        if kind in (".ndjson", ".jsonl"):
-            yield from _ndjson(text)
-        elif kind in (".csv", ".tsv", ".txt"):
-            yield from _csv(text, source, "\t" if kind == ".tsv" else ",")
-        else:
-            raise InputError(
-                f"'{source.path}' ends in '{kind}'; accepted: .csv .tsv .ndjson .jsonl .parquet, plain or .gz"
-            )
-
-
-def _csv(text: TextIO, source: Source, delimiter: str) -> Iterator[Record]:
-    csv.field_size_limit(csv_limit)
-    reader = csv.reader(text, delimiter=delimiter)
-    try:
-        header = next(reader, [])
-    except csv.Error as err:
-        raise InputError(f"'{source.path}' is no CSV: {err}") from err
-    _require(source, header)
-    while True:
-        line = reader.line_num + 1
-        try:
-            values = next(reader, None)
-        except csv.Error as err:
-            yield line, {}, f"not CSV: {err}", ""
-            continue
-        if values is None:
+        if source.kind == ".parquet":
+            _require(source, pl.read_parquet_schema(source.path))
             return
-        if not values:
-            continue  # a blank line is no row
-        if len(values) != len(header):
-            yield line, {}, f"{len(values)} fields, the header has {len(header)}", delimiter.join(values)
-        else:
-            yield line, dict(zip(header, values, strict=True)), None, delimiter.join(values)
+        with _open(source) as binary:
+            if binary.read(2) in _UTF16:
+                raise InputError(f"'{source.path}' is UTF-16; make it UTF-8: iconv -f UTF-16 -t UTF-8 IN > OUT")
+        if source.kind in (".csv", ".tsv", ".txt"):
+            next(_csv(source), None)
+    except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError) as err:
+        raise InputError(f"'{source.path}' cannot be read: {' '.join(str(err).split())[:160]}") from err
 
 
-def _ndjson(text: TextIO) -> Iterator[Record]:
-    for line, raw in enumerate(text, start=1):
+def _due(record: object, chunk: Chunk, began: float) -> bool:
+    """Time to give a stream's chunk away; an empty one when there is nothing to read, so that the caller wakes up."""
+    return (record is None and chunk.rows_in == 0) or time.monotonic() - began > FLUSH_S
+
+
+def _add(chunk: Chunk, record: Record, source: Source) -> None:
+    line, row, problem, raw = record
+    tweet = problem or to_tweet(row, source, line)
+    if isinstance(tweet, Tweet):
+        chunk.tweets.append(tweet)
+    else:
+        chunk.refuse(line, tweet, raw if isinstance(raw, str) else ",".join(raw))
+
+
+def _records(source: Source) -> Iterator[Record | None]:
+    if source.kind == ".parquet":
+        return _parquet(source)
+    return _ndjson(source) if source.kind in (".ndjson", ".jsonl") else _csv(source)
+
+
+def _open(source: Source) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(source.path, "rb") if source.gzipped else source.path.open("rb"))
+
+
+def _text(binary: BinaryIO) -> TextIO:
+    # surrogateescape keeps undecodable bytes visible, so that only their row is refused
+    return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")
+
+
+def _csv(source: Source) -> Iterator[Record]:
+    delimiter = "\t" if source.kind == ".tsv" else ","
+    with _open(source) as binary:
+        lines = Lines(_text(binary))
+        records = csv_records(lines, delimiter)
+        _, header, problem = next(records, (1, [], ""))
+        if header is None:
+            raise InputError(f"'{source.path}' is no CSV: {problem}")
+        _require(source, header)
+        columns = wanted(source)
+        places = {name: place for place, name in enumerate(header) if name in columns}
+        for line, values, problem in records:
+            if values is None:
+                yield line, {}, problem, lines.record[0] if lines.record and lines.record[0] else ""
+            elif len(values) != len(header):
+                yield line, {}, f"{len(values)} fields, the header has {len(header)}", values
+            else:
+                yield line, {name: values[place] for name, place in places.items()}, "", values
+
+
+def _ndjson(source: Source) -> Iterator[Record | None]:
+    if source.path == STDIN:
+        yield from _objects(stream_lines(0, wait_s=1.0))
+        return
+    with _open(source) as binary:
+        yield from _objects(file_lines(_text(binary)))
+
+
+def _objects(lines: Iterator[str] | Iterator[str | None]) -> Iterator[Record | None]:
+    number = 0
+    for raw in lines:
+        if raw is None:
+            yield None
+            continue
+        number += 1
+        if raw == TOO_LONG:
+            yield number, {}, f"line longer than {LINE_LIMIT} characters", ""
+            continue
         if not raw.strip():
             continue
         try:
             row = json.loads(raw)
         except (ValueError, RecursionError) as err:
-            yield line, {}, f"not JSON: {err}", raw
+            yield number, {}, f"not JSON: {err}", raw
             continue
-        yield line, row if isinstance(row, dict) else {}, None if isinstance(row, dict) else "not a JSON object", raw
+        yield (number, row, "", raw) if isinstance(row, dict) else (number, {}, "not a JSON object", raw)
 
 
 def _parquet(source: Source) -> Iterator[Record]:
     frame = pl.scan_parquet(source.path)
-    _require(source, frame.collect_schema().names())
-    wanted = [
-        name
-        for name in frame.collect_schema().names()
-        if name in {source.text_column, source.id_column, *_IDS, *_AUTHORS, *_TIMES}
-    ]
+    columns = [name for name in frame.collect_schema().names() if name in wanted(source)]
     start = 0
-    while len(part := frame.select(wanted).slice(start, CHUNK_ROWS).collect()):
+    while len(part := frame.select(columns).slice(start, CHUNK_ROWS).collect()):
         for offset, row in enumerate(part.iter_rows(named=True)):
-            yield start + offset + 1, row, None, str(row.get(source.text_column))
+            yield start + offset + 1, row, "", str(row.get(source.text_columns[-1]))[:_RAW]
         start += len(part)
 
 
-def _require(source: Source, header: list[str]) -> None:
-    for name in filter(None, (source.text_column, source.id_column)):
+def _require(source: Source, header: Sequence[str] | dict[str, Any]) -> None:
+    for name in filter(None, (*source.text_columns, source.id_column)):
         if name not in header:
-            shown = ", ".join(header)[:200]
+            shown = "".join(letter if letter.isprintable() else "�" for letter in ", ".join(header)[:200])
             raise InputError(
                 f"'{source.path}' has no column '{name}'; it has: {shown}. Name it: --text-column, --id-column"
             )
-    if source.id_column is None and not any(name in header for name in _IDS):
-        raise InputError(f"'{source.path}' has no id column ({', '.join(_IDS)}); name it: --id-column")
-
-
-def _tweet(row: dict[str, Any], source: Source, line: int) -> Tweet | str:
-    """A tweet, or the reason why the row is none."""
-    text, tweet_id = row.get(source.text_column), _first(row, (source.id_column,) if source.id_column else _IDS)
-    if isinstance(tweet_id, float) or (isinstance(tweet_id, str) and "e+" in tweet_id.lower()):
-        return f"id {tweet_id!r} is a rounded number: export ids as text"
-    if tweet_id is None or str(tweet_id).strip() == "":
-        return "no id"
-    if not isinstance(text, str) or not text.strip():
-        return "no text"
-    for value in (text, str(tweet_id)):
-        if any("\ud800" <= character <= "\udfff" for character in value):
-            return "not UTF-8"
-    author = _first(row, _AUTHORS)
-    return Tweet(str(tweet_id).strip(), text, None if author is None else str(author), _time(_first(row, _TIMES)), line)
-
-
-def _first(row: dict[str, Any], names: tuple[str | None, ...]) -> Any:
-    return next((row[name] for name in names if name is not None and row.get(name) not in (None, "")), None)
-
-
-def _time(value: Any) -> datetime | None:
-    if isinstance(value, str):
-        try:
-            value = datetime.fromisoformat(value)
-        except ValueError:
-            return None  # an unreadable time loses a time slice, not a tweet
-    if not isinstance(value, datetime):
-        return None
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    if source.id_column is None and not any(name in header for name in IDS):
+        raise InputError(f"'{source.path}' has no id column ({', '.join(IDS)}); name it: --id-column")

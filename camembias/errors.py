@@ -4,6 +4,7 @@ CamembiasError
 ├── InputError        a file, column, label or option that cannot be used
 ├── BundleError       a model bundle that is missing, incomplete, damaged or mixed from two models
 ├── StoreError        a store that is missing, locked, full, or holds another model
+│   └── StoreBusy     a disk that is full: nothing is wrong with the command, try it again later (exit code 75)
 ├── BrokerError       the message queue cannot be reached
 ├── QueryError        SQL that is refused or wrong
 └── MissingExtra      a stage whose packages are not installed
@@ -14,6 +15,8 @@ Anything else that escapes is our own bug, and keeps its traceback.
 
 class CamembiasError(Exception):
     """Base of all errors that carry a one-line message with the bad value, what is accepted and the remedy."""
+
+    exit_code = 2
 
 
 class InputError(CamembiasError):
@@ -26,6 +29,10 @@ class BundleError(CamembiasError):
 
 class StoreError(CamembiasError):
     pass
+
+
+class StoreBusy(StoreError):  # noqa: N818 - reads as what it is
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h: a scheduler may run the command again as it is
 
 
 class BrokerError(CamembiasError):

@@ -9,14 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from camembias.errors import StoreError
+from camembias.errors import StoreBusy, StoreError
 
 _REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space and run the command again",
+    errno.EFBIG: "no file may grow that large here (ulimit -f)",
     errno.EROFS: "the file system is read-only",
     errno.EACCES: "permission denied",
     errno.EDQUOT: "the disk quota is used up",
 }
+
+_TEMPORARY = {errno.ENOSPC, errno.EDQUOT}
 
 
 @contextmanager
@@ -35,7 +38,8 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as err:
         if err.errno in _REMEDIES:
-            raise StoreError(f"cannot write '{path}': {_REMEDIES[err.errno]}") from err
+            kind = StoreBusy if err.errno in _TEMPORARY else StoreError
+            raise kind(f"cannot write '{path}': {_REMEDIES[err.errno]}") from err
         raise
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Texts to logits with ONNX Runtime: the path that serves, shared by the export gate and the bulk job.
+"""Texts to logits by ONNX Runtime: the path that serves, shared by the export gate and the bulk job.
 
 Knows nothing of files, stores or labels. Tweets are sorted by length and packed into batches of a fixed number
 of tokens, so that little padding is computed; results come back in the order of the input.
@@ -20,11 +20,12 @@ from camembias.checkpoint import load_tokenizer, special_ids
 from camembias.errors import MissingExtra
 
 Logits = npt.NDArray[np.float32]  # (tweets, labels)
+Tokens = list[list[int]]  # one list of token ids a tweet, truncated, not padded
 TOKEN_BUDGET = 512  # tokens a batch, padding included; measured best for int8 on two cores
 
 
 def open_session(path: Path) -> Any:
-    """One inference session of one thread: as many of them as CPUs beat one session of many threads."""
+    """An inference session that computes on the thread that calls it, and may be called from many at once."""
     try:
         import onnxruntime
     except ImportError as err:
@@ -39,7 +40,10 @@ def open_session(path: Path) -> Any:
 
 
 def token_batches(lengths: Sequence[int], budget: int = TOKEN_BUDGET) -> Iterator[list[int]]:
-    """Row numbers in batches of similar length, longest first, each at most `budget` tokens when padded."""
+    """Row numbers in batches of similar length, longest first, each at most `budget` tokens when padded.
+
+    A row longer than the budget is a batch of its own.
+    """
     batch: list[int] = []
     for row in sorted(range(len(lengths)), key=lambda row: (-lengths[row], row)):
         if batch and (len(batch) + 1) * lengths[batch[0]] > budget:
@@ -52,50 +56,64 @@ def token_batches(lengths: Sequence[int], budget: int = TOKEN_BUDGET) -> Iterato
 
 @dataclass(slots=True)
 class Scorer:
-    """An ONNX graph with its tokenizer, run on `len(sessions)` threads."""
+    """An ONNX graph with its tokenizer, run by `threads` threads at once on one copy of the weights."""
 
     tokenizer: Any
-    sessions: list[Any]
+    session: Any
     pad_id: int
+    threads: int
+    token_budget: int = TOKEN_BUDGET
 
     @classmethod
-    def open(cls, layout: Layout, graph: Path, max_length: int, threads: int) -> Scorer:
-        sessions = [open_session(graph) for _ in range(threads)]
-        return cls(load_tokenizer(layout, max_length), sessions, special_ids(layout)["pad"])
+    def open(
+        cls, layout: Layout, graph: Path, max_length: int, threads: int, token_budget: int = TOKEN_BUDGET
+    ) -> Scorer:
+        tokenizer = load_tokenizer(layout, max_length)
+        return cls(tokenizer, open_session(graph), special_ids(layout)["pad"], threads, token_budget)
+
+    def encode(self, texts: Sequence[str]) -> Tokens:
+        return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]
 
     def logits(self, texts: Sequence[str], advance: Callable[[int], None] = lambda _: None) -> Logits:
         """Logits, (tweets, labels), in the order of `texts`; `advance` hears of each batch's number of tweets."""
-        rows = [encoding.ids for encoding in self.tokenizer.encode_batch_fast(list(texts))]
-        batches = list(token_batches([len(ids) for ids in rows]))
-        with ThreadPoolExecutor(len(self.sessions)) as pool:
-            shares = [
-                pool.submit(self._run, session, rows, batches[start :: len(self.sessions)], advance)
-                for start, session in enumerate(self.sessions)
-            ]
-            done = [item for share in shares for item in share.result()]
-        found: Logits = np.empty((len(rows), done[0][1].shape[1] if done else 0), dtype=np.float32)
-        for batch, values in done:
-            found[batch] = values
+        return self.run(self.encode(texts), advance)
+
+    def run(self, tokens: Tokens, advance: Callable[[int], None] = lambda _: None, alone: bool = False) -> Logits:
+        """Logits of tweets that are tokenised already, (tweets, labels), in their order.
+
+        Each thread takes the next batch when it is free, longest first, so that all end together. `alone` scores
+        every tweet in a batch of its own: slow, but its logits then depend on nothing but its text.
+        """
+        lengths = [len(ids) for ids in tokens]
+        batches = list(token_batches(lengths, 0 if alone else self.token_budget))
+        with ThreadPoolExecutor(self.threads) as pool:
+            done = pool.map(lambda batch: self._run_batch([tokens[row] for row in batch], advance), batches)
+            values = list(done)
+        found: Logits = np.empty((len(tokens), values[0].shape[1] if values else 0), dtype=np.float32)
+        for batch, logits in zip(batches, values, strict=True):
+            found[batch] = logits
         return found
 
-    def _run(
-        self, session: Any, rows: list[list[int]], batches: list[list[int]], advance: Callable[[int], None]
-    ) -> list[tuple[list[int], Logits]]:
-        done = []
-        names = {item.name for item in session.get_inputs()}
-        for batch in batches:
-            ids = np.full((len(batch), len(rows[batch[0]])), self.pad_id, dtype=np.int64)  # (tweets, tokens)
-            mask = np.zeros_like(ids)
-            for line, row in enumerate(batch):
-                ids[line, : len(rows[row])] = rows[row]
-                mask[line, : len(rows[row])] = 1
-            feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-            done.append((batch, session.run(None, {name: feed[name] for name in names})[0]))
-            advance(len(batch))
-        return done
+    def _run_batch(self, rows: Tokens, advance: Callable[[int], None]) -> Logits:
+        ids = np.full((len(rows), len(rows[0])), self.pad_id, dtype=np.int64)  # (tweets, tokens), longest first
+        mask = np.zeros_like(ids)
+        for line, row in enumerate(rows):
+            ids[line, : len(row)] = row
+            mask[line, : len(row)] = 1
+        feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        names = [item.name for item in self.session.get_inputs()]
+        logits: Logits = self.session.run(None, {name: feed[name] for name in names})[0]
+        advance(len(rows))
+        return logits
 
 
 def margins(logits: Logits) -> npt.NDArray[np.float32]:
     """Distance in logits between the best and the second label, (tweets,)."""
     best = np.sort(logits, axis=1)
     return np.asarray(best[:, -1] - best[:, -2], dtype=np.float32)
+
+
+def probabilities(logits: Logits, temperature: float) -> npt.NDArray[np.float32]:
+    """Softmax of logits / temperature, (tweets, labels)."""
+    shifted = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float32)

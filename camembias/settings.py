@@ -27,13 +27,21 @@ class Settings:
         )
 
 
-def cpu_count() -> int:
-    """CPUs this process may really use: affinity and the cgroup quota, not the size of the host."""
+def cpu_count(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
+    """CPUs this process may really use: affinity and the cgroup quota, rounded down, not the size of the host."""
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = _quota(cgroup)
+    return cpus if quota is None else max(1, min(cpus, int(quota)))
+
+
+def _quota(cgroup: Path) -> float | None:
+    """CPUs that the container's control group grants; None without a limit. Both versions of the kernel interface."""
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        if quota != "max":
-            cpus = min(cpus, max(1, int(quota) // int(period)))
-    except (OSError, ValueError):
-        pass  # no cgroup v2 here: affinity is all there is to know
-    return cpus
+        if (cgroup / "cpu.max").exists():  # version 2: "max 100000" or "150000 100000"
+            quota, period = (cgroup / "cpu.max").read_text().split()
+        else:  # version 1, in microseconds; -1 means no limit
+            quota = (cgroup / "cpu" / "cpu.cfs_quota_us").read_text()
+            period = (cgroup / "cpu" / "cpu.cfs_period_us").read_text()
+        return None if quota == "max" or int(quota) <= 0 else int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return None  # no control group here: affinity is all there is to know

@@ -9,13 +9,15 @@ This module knows neither SQL nor models.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import os
 import platform
 import secrets
 import sys
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,23 +66,24 @@ class Store:
         """Write one part, whole or not at all. Raises StoreError for a full or read-only disk."""
         path = self.part(table, name)
         frame = rows.select([pl.col(column).cast(dtype) for column, dtype in TABLES[table].items()])
+        body = io.BytesIO()  # Python writes the file: polars would tell a full disk without its error number
+        frame.write_parquet(body, compression="zstd", row_group_size=_ROW_GROUP)
         with replacing(path) as temporary:
-            frame.write_parquet(temporary, compression="zstd", row_group_size=_ROW_GROUP)
+            temporary.write_bytes(body.getbuffer())
         return path
 
-    def read(self, table: str, name: str) -> pl.DataFrame:
+    def read(self, table: str, name: str, columns: list[str] | None = None) -> pl.DataFrame:
         path = self.part(table, name)
         if not path.exists():
             raise StoreError(f"no part '{name}' in '{self.root / table}'; was the store moved or cleaned?")
-        return pl.read_parquet(path)
+        return pl.read_parquet(path, columns=columns)
 
     def scan(self, table: str) -> pl.LazyFrame:
         return pl.scan_parquet(self.root / table / "*.parquet", schema=TABLES[table])
 
-    def finished_units(self, serving_version: str) -> set[str]:
-        """The ledger that decides resuming: units of work whose parts are all written."""
-        ledger = self.scan("units").filter(pl.col("serving_version") == serving_version)
-        return set(ledger.select("unit").collect()["unit"])
+    def ledger(self, serving_version: str) -> pl.DataFrame:
+        """What decides resuming: the units of work whose parts are all written, oldest first."""
+        return self.scan("units").filter(pl.col("serving_version") == serving_version).sort("finished_at").collect()
 
     def hashed(self, value: str) -> str:
         """A salted hash, so that authors can be told apart but not looked up."""
@@ -112,8 +115,20 @@ def create(root: Path) -> Store:
         for table, schema in TABLES.items():
             store.write(table, _EMPTY, pl.DataFrame(schema=schema))
         body = {"format": FORMAT, "salt": store.salt, "created_at": now().isoformat()}
-        write_text(root / "store.json", json.dumps(body, indent=1))
+        _publish_once(root / "store.json", json.dumps(body, indent=1))
     return open_existing(root)
+
+
+def _publish_once(path: Path, text: str) -> None:
+    """Of two jobs that make a store at once, the first one's salt counts: names are hashed with it from then on."""
+    private = path.with_name(f"{path.name}.{os.getpid()}")
+    write_text(private, text)
+    try:
+        os.link(private, path)
+    except FileExistsError:
+        pass  # another job was first
+    finally:
+        private.unlink()
 
 
 def open_existing(root: Path) -> Store:
@@ -132,10 +147,12 @@ def open_existing(root: Path) -> Store:
 
 @dataclass(slots=True)
 class Run:
-    """A job in progress; `counts` is filled by the job and stored when it ends."""
+    """A job in progress: `counts` is filled by the job, `save` stores it as it stands, `status` is how it ended."""
 
     run_id: str
     counts: dict[str, int | float]
+    status: str = "done"  # the job may set "stopped"
+    save: Callable[[], None] = lambda: None
 
 
 @contextmanager
@@ -158,10 +175,12 @@ def running(store: Store, kind: str, arguments: dict[str, Any]) -> Iterator[Run]
         }
         store.write("runs", run.run_id, pl.DataFrame([row], schema=TABLES["runs"]))
 
-    record("running", None)
+    run.save = lambda: record("running", None)
+    run.save()
     try:
         yield run
     except BaseException:
-        record("failed", now())
+        with suppress(StoreError):  # the disk may be full: the error that ends the job is the one to show
+            record("failed", now())
         raise
-    record("done", now())
+    record(run.status, now())

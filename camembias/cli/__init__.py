@@ -22,9 +22,9 @@ for group in (training, pretraining, bulk, explaining, asking, demo):
 
 
 def main() -> None:
-    """Exit code 2 and one line for anything a user can mend."""
+    """One line for anything a user can mend, and exit code 2, or 75 where trying again later is all it takes."""
     try:
         app()
     except CamembiasError as err:
         errors.print(f"camembias: {err}", style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        sys.exit(err.exit_code)

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from camembias.cli.console import JsonOption, StoreOption, needs, out, print_json, progress_bar
+
+if TYPE_CHECKING:
+    from camembias.store import Run
+
+STOPPED = 75  # EX_TEMPFAIL: run the command again, and it goes on where it stopped
 
 
 def register(app: typer.Typer) -> None:
@@ -17,43 +26,108 @@ def register(app: typer.Typer) -> None:
 
 def classify(
     model: Annotated[Path, typer.Argument(help="Folder of an exported model bundle.")],
-    inputs: Annotated[list[Path], typer.Argument(help="Files or folders: CSV, TSV, NDJSON, Parquet; .gz too.")],
+    inputs: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Files, folders or quoted patterns: CSV, TSV, NDJSON, Parquet; .gz too. - is NDJSON on stdin."
+        ),
+    ] = None,
     store: StoreOption = Path("stores/default"),
-    text_column: Annotated[str, typer.Option(help="Column of the tweet's text.")] = "text",
+    text_column: Annotated[
+        str, typer.Option(help="Column of the tweet's text. Of a chain a,b the first that is not empty counts.")
+    ] = "text",
     id_column: Annotated[str | None, typer.Option(help="Column of the tweet's id; guessed when not given.")] = None,
     keep_authors: Annotated[bool, typer.Option("--keep-authors", help="Store author names, not hashes.")] = False,
+    follow: Annotated[Path | None, typer.Option(help="Classify what arrives in this folder, until stopped.")] = None,
+    max_rejects: Annotated[
+        str | None, typer.Option(help="Stop when more rows than this are refused: 500, or 2%.")
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
     """Classify tweets in bulk into a store. Run it again to resume: what is done is skipped.
+
+    Exit codes: 0 done, 2 your mistake or too many refused rows, 75 stopped by a signal or no room: run it again.
 
     Example: camembias classify models/mine tweets.csv.gz --store stores/mine
     """
     with needs("batch"):
         from batch import classify as stage
-        from batch.readers import Source
+        from batch.classifier import Classifier
+        from batch.follow import arriving
+        from batch.limits import RejectLimit
+        from batch.readers import check
+        from batch.sources import Source, expand
     from camembias import bundle as bundles
     from camembias import catalog, concepts
     from camembias import store as stores
+    from camembias.errors import InputError
 
+    if follow is not None and (inputs or not follow.is_dir()):
+        raise InputError(f"--follow '{follow}' takes an existing folder and no other input; name the folder only")
+    limit = RejectLimit.parse(max_rejects) if max_rejects else None
     bundle = bundles.load(model)
-    classifier = stage.Classifier.open(bundle)
-    sources = [Source(path, text_column, id_column) for path in stage.expand(inputs)]
-    stage.check(sources)
+    sources = [Source(path, text_column, id_column) for path in ([] if follow else expand(inputs or []))]
+    for source in sources:
+        check(source)
+    classifier = Classifier.open(bundle)
     target = stores.create(store)
     target.register_model(bundle)
     concepts.ensure(target)
     catalog.refresh(target)  # views over parts: from here on, readers see every part as it lands
-    arguments = {"model": str(model), "inputs": [str(path) for path in inputs]}
+    arguments = {"model": str(model), "inputs": list(map(str, inputs or [])), "follow": follow and str(follow)}
     began = time.monotonic()
-    with stores.running(target, "classify", arguments) as run, progress_bar("tweets") as advance:
-        counts = stage.classify(classifier, sources, target, run, advance, keep_authors)
-    seconds = time.monotonic() - began
+    with stopped_by_signals() as stop, stores.running(target, "classify", arguments) as run:
+        job = stage.open_job(classifier, target, run)
+        job.keep_authors, job.limit, job.stop = keep_authors, limit, stop
+        with progress_bar("tweets") as job.progress:
+            if follow is None:
+                stage.classify(job, sources)
+            else:
+                job.tolerant = True
+                for paths in arriving(follow, stop):
+                    job.known.refresh()
+                    stage.classify(job, [Source(path, text_column, id_column) for path in paths])
+                    run.save()
+        run.status = "stopped" if stop.is_set() else "done"
+    _tell(run, store, time.monotonic() - began, json_)
+    if stop.is_set() and follow is None:
+        raise typer.Exit(STOPPED)
+
+
+@contextmanager
+def stopped_by_signals() -> Iterator[threading.Event]:
+    """Set by the first SIGTERM or SIGINT: the job then ends in good order. A second one kills as usual."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop  # only the main thread may take signals
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def set_stop(number: int, frame: object) -> None:
+        stop.set()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in before:
+        signal.signal(number, set_stop)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _tell(run: Run, store: Path, seconds: float, json_: bool) -> None:
+    counts = run.counts
     rate = counts["classified"] / seconds if seconds else 0.0
     if json_:
-        print_json({**counts, "seconds": round(seconds, 2), "tweets_per_second": round(rate, 1)})
+        print_json({**counts, "status": run.status, "seconds": round(seconds, 2), "tweets_per_second": round(rate, 1)})
         return
-    out.print(
-        f"{counts['rows']:,} rows read: {counts['classified']:,} classified ({rate:,.0f} tweets/s, "
-        f"{counts['rescored']:,} texts scored again in fp32), {counts['rejects']:,} rejected, "
-        f"{counts['skipped']:,} skipped because done before\nstore {store}; next: camembias query --store {store}"
-    )
+    lines = [
+        f"{run.status}: {counts['rows']:,} rows read from {counts['files']:,} files",
+        f"{counts['classified']:,} classified ({rate:,.0f} tweets/s): {counts['cached']:,} by a text scored before, "
+        f"{counts['rescored']:,} in fp32, {counts['abstained']:,} abstained",
+        f"{counts['known']:,} known already, {counts['rejects']:,} refused; {counts['skipped']:,} rows skipped",
+        f"store {store}; next: camembias query --store {store}",
+    ]
+    out.print("\n".join(lines))

@@ -152,7 +152,8 @@ def export(
     else:
         from itertools import islice
 
-        from batch.readers import Source, chunks
+        from batch.readers import chunks
+        from batch.sources import Source
 
         tweets = (tweet for chunk in chunks(Source(texts, text_column)) for tweet in chunk.tweets)
         sample = [tweet.text for tweet in islice(tweets, PARITY_TEXTS)]

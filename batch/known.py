@@ -1,0 +1,113 @@
+"""What need not be scored: tweets that the store has classified already, and texts that were scored lately."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from threading import Lock
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from camembias.scoring import Logits
+from camembias.store import Store
+
+CACHE_TEXTS = 100_000  # about 25 MB
+_PARTS_AT_ONCE = 64  # keeps memory flat while an index is built
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class KnownTweets:
+    """Tweets (id and text) in finished units of one serving version: 8 bytes each, as of the last refresh.
+
+    Rows of unfinished units do not count, not even this job's own: a job that is killed, or another one beside it,
+    writes those units again, and must not take them for done (decision 0015 has the argument).
+    """
+
+    store: Store
+    serving_version: str
+    finished: set[str] = field(default_factory=set)
+    _tweets: npt.NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, dtype=np.uint64))  # sorted hashes
+
+    def refresh(self) -> list[str]:
+        """Look at the ledger again. Returns the units that are new in it, oldest first."""
+        ledger = self.store.ledger(self.serving_version)
+        units = [unit for unit in ledger["unit"].unique(maintain_order=True) if unit not in self.finished]
+        there = [unit for unit in units if self.store.has_part("tweets", unit)]
+        for start in range(0, len(there), _PARTS_AT_ONCE):
+            parts = [self.store.part("tweets", unit) for unit in there[start : start + _PARTS_AT_ONCE]]
+            hashes = pl.scan_parquet(parts).select(_name()).collect().to_series()
+            self._tweets = np.union1d(self._tweets, hashes.to_numpy())
+        self.finished.update(units)
+        return units
+
+    def holds(self, tweet_ids: list[str], text_hashes: list[str]) -> Flags:
+        """Whether each tweet is in the store with this very text, (tweets,). Wrong once in 2^64 / tweets stored."""
+        frame = pl.DataFrame({"tweet_id": tweet_ids, "text_hash": text_hashes}, schema_overrides=_STRINGS)
+        wanted = frame.select(_name()).to_series().to_numpy()
+        places = np.searchsorted(self._tweets, wanted)
+        found: Flags = np.zeros(len(wanted), dtype=np.bool_)
+        inside = places < len(self._tweets)
+        found[inside] = self._tweets[places[inside]] == wanted[inside]
+        return found
+
+
+_STRINGS = {"tweet_id": pl.String(), "text_hash": pl.String()}
+
+
+def _name() -> pl.Expr:
+    return pl.concat_str("tweet_id", "text_hash", separator="\0").hash(seed=0)
+
+
+Entry = tuple[bytes, bool]  # logits of the labels as float32, and whether they are fp32
+
+
+@dataclass(slots=True)
+class ScoreCache:
+    """Logits of the texts scored last, by text hash: a retweet is not scored again while its text is in here."""
+
+    limit: int = CACHE_TEXTS
+    _entries: OrderedDict[str, Entry] = field(default_factory=OrderedDict)
+    _lock: Lock = field(default_factory=Lock)  # the next window looks things up while this one is scored
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def found(self, text_hashes: Iterable[str]) -> dict[str, Entry]:
+        """The entries of those texts that are here, each marked as used now."""
+        with self._lock:
+            found = {name: entry for name in text_hashes if (entry := self._entries.get(name)) is not None}
+            for name in found:
+                self._entries.move_to_end(name)
+        return found
+
+    def put(self, entries: dict[str, Entry]) -> None:
+        with self._lock:
+            self._entries.update(entries)
+            while len(self._entries) > self.limit:
+                self._entries.popitem(last=False)
+
+    def warm(self, store: Store, units: list[str]) -> None:
+        """Fill from the parts of finished units, given oldest first: the latest ones, as many as there is room for."""
+        rows, chosen = 0, []
+        for unit in reversed(units):
+            if rows >= self.limit:
+                break
+            if store.has_part("predictions", unit) and store.has_part("tweets", unit):
+                texts = store.read("tweets", unit, ["tweet_id", "text_hash"])
+                scores = store.read("predictions", unit, ["tweet_id", "scores", "rescored"])
+                chosen.append(texts.join(scores, on="tweet_id"))
+                rows += len(chosen[-1])
+        for frame in reversed(chosen):
+            if len(frame):
+                logits = frame["scores"].explode().struct.field("logit").to_numpy().reshape(len(frame), -1)
+                self.put(entries(frame["text_hash"].to_list(), logits, frame["rescored"].to_numpy()))
+
+
+def entries(text_hashes: list[str], logits: Logits, fp32: Flags) -> dict[str, Entry]:
+    rows = zip(text_hashes, logits.astype(np.float32), fp32.tolist(), strict=True)
+    return {name: (row.tobytes(), exact) for name, row, exact in rows}

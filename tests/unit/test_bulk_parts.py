@@ -1,0 +1,169 @@
+"""The small parts of the bulk job, each by its law."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batch.follow import arriving
+from batch.known import ScoreCache, entries
+from batch.limits import RejectLimit
+from batch.pipeline import ahead, behind
+from camembias import store as stores
+from camembias.errors import InputError
+from camembias.scoring import token_batches
+from camembias.settings import cpu_count
+
+ROOT = Path(__file__).parents[2]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 300), max_size=80), st.integers(0, 600))
+def test_token_batches_hold_each_row_once_within_the_budget(lengths, budget):
+    batches = list(token_batches(lengths, budget))
+    assert sorted(row for batch in batches for row in batch) == list(range(len(lengths)))
+    for batch in batches:
+        assert len(batch) == 1 or len(batch) * max(lengths[row] for row in batch) <= budget
+        assert lengths[batch[0]] == max(lengths[row] for row in batch), "the first row sets the width"
+
+
+def test_items_are_computed_ahead_by_one_and_handed_over_behind_by_one():
+    made, done = [], []
+
+    def items():
+        for item in range(6):
+            made.append(item)
+            yield item
+
+    def work(item):
+        time.sleep(0.01)
+        done.append(item)
+
+    with behind(work) as hand_over:
+        for item in ahead(items()):
+            time.sleep(0.02)
+            assert len(made) <= item + 2
+            hand_over(item)
+            assert len(done) >= item
+    assert made == done == list(range(6))
+
+
+def test_errors_of_both_threads_reach_the_loop_and_end_it():
+    def broken():
+        yield 1
+        raise ValueError("read")
+
+    with pytest.raises(ValueError, match="read"):
+        list(ahead(broken()))
+
+    done = []
+
+    def work(item):
+        if item == 1:
+            raise OSError("write")
+        done.append(item)
+
+    def loop():
+        with behind(work) as hand_over:
+            for item in range(9):
+                hand_over(item)
+
+    with pytest.raises(OSError, match="write"):
+        loop()
+    assert done == [0], "nothing is written after a write that failed"
+
+
+def test_closing_early_ends_the_thread():
+    before = threading.active_count()
+    items = ahead(iter(range(100)))
+    assert next(items) == 0
+    items.close()
+    assert threading.active_count() == before
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 30), max_size=8, unique=True), max_size=30), st.integers(1, 12))
+def test_the_cache_holds_the_last_used_and_never_more_than_its_limit(rounds, limit):
+    cache, model = ScoreCache(limit), {}  # the model: a dict in order of last use
+    for number, names in enumerate(rounds):
+        keys = [str(name) for name in names]
+        expected = {key: model[key] for key in keys if key in model}
+        assert cache.found(keys) == expected
+        fresh = [key for key in keys if key not in expected]
+        new = entries(fresh, np.full((len(fresh), 2), number, dtype=np.float32), np.zeros(len(fresh), dtype=bool))
+        cache.put(new)
+        for key in expected:
+            model[key] = model.pop(key)
+        model |= new
+        model = dict(list(model.items())[-limit:])
+        assert len(cache) == len(model)
+
+
+def test_cpus_follow_both_versions_of_the_control_group(tmp_path):
+    everything = cpu_count(tmp_path / "none")
+    assert everything == len(os.sched_getaffinity(0))
+    two, one = tmp_path / "v2", tmp_path / "v1"
+    two.mkdir()
+    (one / "cpu").mkdir(parents=True)
+    for text, cpus in (("max 100000", everything), ("150000 100000", 1), ("50000 100000", 1), ("junk", everything)):
+        (two / "cpu.max").write_text(text)
+        assert cpu_count(two) == cpus, text
+    (one / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
+    for text, cpus in (("-1\n", everything), ("100000\n", 1), ("99999999\n", everything)):
+        (one / "cpu" / "cpu.cfs_quota_us").write_text(text)
+        assert cpu_count(one) == cpus, text
+
+
+def test_limits_of_refused_rows():
+    assert [RejectLimit.parse("5").passed(rejects, 10) for rejects in (5, 6)] == [False, True]
+    share = RejectLimit.parse("2%")
+    assert not share.passed(50, 100), "too early for a percentage"
+    assert share.passed(50, 100, ended=True)
+    assert [share.passed(rejects, 1000) for rejects in (20, 21)] == [False, True]
+    assert RejectLimit.parse("0").passed(1, 1)
+    for bad in ("", "x", "-1", "200%", "%", "1.5"):
+        with pytest.raises(InputError, match="give a number of rows"):
+            RejectLimit.parse(bad)
+
+
+def test_a_file_arrives_when_it_has_kept_still_and_again_when_it_changed(tmp_path):
+    stop = threading.Event()
+    (tmp_path / "a.csv").write_text("x")
+    (tmp_path / "notes.md").write_text("x")
+    groups = arriving(tmp_path, stop, poll_s=0.05)
+    assert next(groups) == [tmp_path / "a.csv"]
+    (tmp_path / "b.csv").write_text("y")
+    growing = threading.Thread(target=_grow, args=(tmp_path / "a.csv",))
+    growing.start()
+    assert next(groups) == [tmp_path / "b.csv"], "a file that grows is not complete"
+    growing.join()
+    assert next(groups) == [tmp_path / "a.csv"]
+    stop.set()
+    assert list(groups) == []
+    with pytest.raises(InputError, match="no folder"):
+        next(arriving(tmp_path / "none", stop))
+
+
+def _grow(path: Path) -> None:
+    for _ in range(25):
+        with path.open("a") as handle:
+            handle.write("x")
+        time.sleep(0.02)
+
+
+def test_of_two_jobs_that_make_a_store_the_first_one_names_the_salt(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from camembias import store; print(store.create(Path(sys.argv[1])).salt)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "s")]
+    jobs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(3)]
+    salts = {job.communicate()[0].strip() for job in jobs}
+    assert salts == {stores.open_existing(tmp_path / "s").salt}
+    assert sorted(path.name for path in (tmp_path / "s").iterdir() if path.is_file()) == ["store.json"]
