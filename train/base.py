@@ -81,6 +81,8 @@ def small(model: Any) -> bool:
 
 def _load(kind: Any, name: str, max_length: int, **arguments: Any) -> tuple[Any, Any]:
     hub = resolve(name)
+    if Path(hub).is_dir() and _lacks(hub):
+        raise InputError(_unreachable(name, hub))
     try:
         with _quiet():
             tokenizer = AutoTokenizer.from_pretrained(hub, use_fast=True)
@@ -99,12 +101,17 @@ def _load(kind: Any, name: str, max_length: int, **arguments: Any) -> tuple[Any,
     return tokenizer, model
 
 
+def _lacks(folder: str) -> list[str]:
+    """What a folder needs and has not; large models keep their weights in several files."""
+    files = {path.name for path in Path(folder).iterdir()}
+    missing = sorted({"config.json", "tokenizer.json"} - files)
+    return missing if any(name.endswith(".safetensors") for name in files) else [*missing, "model.safetensors"]
+
+
 def _unreachable(name: str, hub: str) -> str:
     if Path(hub).is_dir():
-        files = {path.name for path in Path(hub).iterdir()}
-        missing = sorted({"config.json", "model.safetensors", "tokenizer.json"} - files)
         return (
-            f"cannot load base model '{name}': the folder lacks {', '.join(missing) or 'nothing, but is damaged'}; "
+            f"cannot load base model '{name}': the folder lacks {', '.join(_lacks(hub)) or 'nothing, but is damaged'}; "
             "fetch it again, with safetensors weights and a fast tokenizer"
         )
     return (

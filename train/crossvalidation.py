@@ -17,7 +17,7 @@ from train import classifier
 from train.classifier import Classifier, Options
 from train.evidence import Evidence
 from train.progress import Tell
-from train.splits import INNER_SHARES, split
+from train.splits import INNER_SHARES, split, without_duplicates_of
 
 Rewrite = Callable[[Sequence[str], Labels, str], Mapping[str, list[str]]]  # texts, labels, mask token → variants
 
@@ -50,12 +50,14 @@ def out_of_fold(
         left_out = (rows["fold"] == fold).to_numpy()
         done = folder / f"fold-{fold}.npz"
         if not done.exists():
-            rest = split(rows.filter(~pl.Series(left_out)), options.seed, by_author, INNER_SHARES)
+            judged = rows.filter(pl.Series(left_out))
+            rest = without_duplicates_of(rows.filter(~pl.Series(left_out)), judged)
+            rest = split(rest, options.seed, by_author, INNER_SHARES)
             chosen = replace(options, seed=options.seed + number)
             model = classifier.fit(
                 rest, labels, chosen, folder / f"fold-{fold}", tell, f"{title}, fold {number} of {len(folds)}"
             )
-            logits, variants = score(model, rows.filter(pl.Series(left_out))["text"].to_list(), labels, rewrite)
+            logits, variants = score(model, judged["text"].to_list(), labels, rewrite)
             _save(done, {"logits": logits, **{f"variant {name}": found for name, found in variants.items()}})
             shutil.rmtree(folder / f"fold-{fold}")
         with np.load(done, allow_pickle=False) as saved:

@@ -23,7 +23,7 @@ from train.classifier import Classifier, Options
 from train.evaluate import draw_confusion_matrix, metrics
 from train.evidence import Evidence
 from train.progress import Tell, silent
-from train.splits import INNER_SHARES, SHARES, folds, lacking, split
+from train.splits import INNER_SHARES, LEFT_OUT, SHARES, folds, lacking, split
 from train.table import Labelled
 from train.working import working
 
@@ -51,7 +51,7 @@ class Plan:
             (100 * pl.len() / len(self.rows)).round(1).alias("share_percent"),
             *((pl.col("label") == label).sum().alias(label) for label in self.labels.names),
         )
-        return found.sort(pl.col(column).cast(pl.Enum(list(SHARES))) if column == "split" else column)
+        return found.sort(pl.col(column).cast(pl.Enum([*SHARES, LEFT_OUT])) if column == "split" else column)
 
     def warnings(self) -> list[str]:
         names = {"split": "the split", "fold": "fold", "random_fold": "random fold"}
@@ -60,6 +60,7 @@ class Plan:
             for column in names
             if column in self.rows.columns
             for side, labels in lacking(self.rows, column).items()
+            if side != LEFT_OUT
         ]
 
 

@@ -1,7 +1,9 @@
-"""Training, validation and test, or folds: stratified by label, with duplicates, and authors if asked, on one side.
+"""Training, validation and test, or folds: stratified by label, with duplicates, or authors, on one side.
 
 Whole groups are dealt out one by one, each to the side that needs its labels most (iterative stratification:
 Sechidis, Tsoumakas and Vlahavas 2011). The same rows and seed give the same sides in whatever order the rows come.
+Groups are duplicates, or, if asked, authors. Retweets tie authors to one another until nearly all hang together, so
+duplicates across authors are not dealt together then: those of a row that judges are left out of what it judges.
 """
 
 from __future__ import annotations
@@ -11,20 +13,26 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.cluster.hierarchy import DisjointSet
 
 from camembias.errors import InputError
 
 SHARES: Mapping[str, float] = {"train": 0.70, "validation": 0.15, "test": 0.15}
 INNER_SHARES: Mapping[str, float] = {"train": 0.85, "validation": 0.15}  # where other rows are the test
+LEFT_OUT = "left out"
 
 
 def split(rows: pl.DataFrame, seed: int, by_author: bool, shares: Mapping[str, float] = SHARES) -> pl.DataFrame:
-    """Adds the column `split`. A label of as many groups as there are sides reaches every side, unless its groups
-    hold other labels too. Raises InputError when there are fewer groups than sides.
+    """Adds the column `split`: a name of `shares`, or `LEFT_OUT` for a duplicate of a row on a later side.
+
+    A label of as many groups as there are sides reaches every side, unless its groups hold other labels too. Raises
+    InputError when there are fewer groups than sides.
     """
-    sides = _deal(rows, np.array(list(shares.values())), seed, by_author)
-    return rows.with_columns(pl.Series("split", np.array(list(shares))[sides], dtype=pl.String()))
+    side = pl.Series("split", _deal(rows, np.array(list(shares.values())), seed, by_author))
+    latest = pl.col("split").max().over("duplicate_group")
+    names = pl.col("split").replace_strict(dict(enumerate(shares)), return_dtype=pl.String())
+    return rows.with_columns(side).with_columns(
+        pl.when(pl.col("split") < latest).then(pl.lit(LEFT_OUT)).otherwise(names).alias("split")
+    )
 
 
 def folds(rows: pl.DataFrame, k: int, seed: int, by_author: bool) -> pl.DataFrame:
@@ -34,6 +42,11 @@ def folds(rows: pl.DataFrame, k: int, seed: int, by_author: bool) -> pl.DataFram
     return rows.with_columns(pl.Series("fold", _deal(rows, np.full(k, 1 / k), seed, by_author), dtype=pl.Int64()))
 
 
+def without_duplicates_of(rows: pl.DataFrame, others: pl.DataFrame) -> pl.DataFrame:
+    """`rows` less those that say the same as one of `others`."""
+    return rows.join(others, on="duplicate_group", how="anti", maintain_order="left")
+
+
 def lacking(rows: pl.DataFrame, column: str) -> dict[str, list[str]]:
     """Labels that a side of `column` (`split` or `fold`) has no tweet of, for the sides that lack any."""
     labels = set(rows["label"])
@@ -41,27 +54,13 @@ def lacking(rows: pl.DataFrame, column: str) -> dict[str, list[str]]:
     return {side: found[side] for side in sorted(found) if found[side]}
 
 
-def components(rows: pl.DataFrame, by_author: bool) -> npt.NDArray[np.int64]:
-    """For each row the smallest duplicate group that it is tied to, by duplicates and, if asked, by authors."""
-    groups = rows["duplicate_group"].to_list()
-    if not by_author:
-        return np.array(groups, dtype=np.int64)
-    authors = rows["author"].to_list()
-    tied = DisjointSet({*groups, *(author for author in authors if author is not None)})
-    for group, author in zip(groups, authors, strict=True):
-        if author is not None:
-            tied.merge(group, author)
-    smallest: dict[object, int] = {}
-    for group in sorted(set(groups)):
-        smallest.setdefault(tied[group], group)
-    return np.array([smallest[tied[group]] for group in groups], dtype=np.int64)
-
-
 def _deal(rows: pl.DataFrame, shares: npt.NDArray[np.float64], seed: int, by_author: bool) -> npt.NDArray[np.int64]:
     """The side of each row."""
-    names, group_of_row = np.unique(components(rows, by_author), return_inverse=True)
+    author = pl.when(by_author & pl.col("author").is_not_null()).then(pl.concat_str(pl.lit("@"), "author"))
+    keys = rows.select(author.otherwise(pl.col("duplicate_group").cast(pl.String))).to_series()
+    names, group_of_row = np.unique(keys.to_numpy(), return_inverse=True)
     if len(names) < len(shares):
-        what = "groups of authors" if by_author else "groups of duplicates"
+        what = "authors" if by_author else "groups of duplicates"
         remedy = "; ask for fewer folds, or do not keep authors apart: --group-column none" if by_author else ""
         raise InputError(f"{len(names)} {what} cannot be dealt to {len(shares)} sides{remedy}")
     labels, label_of_row = np.unique(rows["label"].to_numpy(), return_inverse=True)

@@ -72,10 +72,20 @@ def test_nothing_straddles_and_labels_are_spread(seed, by_author, k):
     assert split["tweet_id"].equals(ROWS["tweet_id"])  # rows stay where they are
     assert folds["fold"].n_unique() == k
     for rows, column in ((split, "split"), (folds, "fold")):
-        assert sides_of(rows, "duplicate_group", column) == 1
         if by_author:
-            assert sides_of(rows, "author", column) == 1
-        assert splits.lacking(rows, column) == {}
+            assert sides_of(rows.filter(pl.col(column).cast(pl.String) != splits.LEFT_OUT), "author", column) == 1
+        else:
+            assert sides_of(rows, "duplicate_group", column) == 1
+        assert {side for side in splits.lacking(rows, column) if side != splits.LEFT_OUT} == set()
+    kept = split.filter(pl.col("split") != splits.LEFT_OUT)
+    assert sides_of(kept, "duplicate_group", "split") == 1
+    left = split.filter(pl.col("split") == splits.LEFT_OUT)  # only for a twin that judges
+    assert left.height == 0 or by_author
+    assert left.join(kept.filter(pl.col("split") != "train"), on="duplicate_group", how="anti").is_empty()
+    for fold in range(k):
+        judged = folds.filter(pl.col("fold") == fold)
+        fitted = splits.without_duplicates_of(folds.filter(pl.col("fold") != fold), judged)
+        assert not set(fitted["duplicate_group"]) & set(judged["duplicate_group"])
     shares = dict(split.group_by("split").len().iter_rows())
     assert shares["train"] / len(ROWS) == pytest.approx(0.7, abs=0.1 if by_author else 0.02)
     if not by_author:
