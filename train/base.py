@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import HfApi
 from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, AutoTokenizer
 from transformers import logging as transformers_logging
 
@@ -85,9 +86,14 @@ def _load(kind: Any, name: str, max_length: int, **arguments: Any) -> tuple[Any,
         raise InputError(_unreachable(name, hub))
     try:
         with _quiet():
-            tokenizer = AutoTokenizer.from_pretrained(hub, use_fast=True)
+            local = Path(hub).is_dir() or not _reachable(
+                hub
+            )  # without a network, what was downloaded before still serves
+            tokenizer = AutoTokenizer.from_pretrained(hub, use_fast=True, local_files_only=local)
             # safetensors only: a pickled checkpoint can run code
-            model = kind.from_pretrained(hub, use_safetensors=True, dtype=torch.float32, **arguments)
+            model = kind.from_pretrained(
+                hub, use_safetensors=True, dtype=torch.float32, local_files_only=local, **arguments
+            )
     except (OSError, ValueError) as err:
         raise InputError(_unreachable(name, hub)) from err
     _refuse_broken_vocabulary(tokenizer, name)
@@ -99,6 +105,15 @@ def _load(kind: Any, name: str, max_length: int, **arguments: Any) -> tuple[Any,
             f"'{name}' reads {positions - _RESERVED_POSITIONS} tokens, not {max_length}; take another base model"
         )
     return tokenizer, model
+
+
+def _reachable(hub: str) -> bool:
+    """One question to the hub: loading itself would try each file for most of a minute."""
+    try:
+        HfApi().model_info(hub, timeout=10)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _lacks(folder: str) -> list[str]:
