@@ -33,7 +33,11 @@ from camembias.files import write_text
 from camembias.labels import Labels
 from camembias.text import words
 from train import tiny
-from train.evaluate import draw_confusion_matrix, metrics
+from train.card import model_card
+from train.evaluate import draw, judge
+from train.evidence import Evidence
+from train.scores import metrics
+from train.shortcuts import variants
 from train.splits import split
 from train.table import Labelled
 
@@ -76,10 +80,9 @@ def train(data: Labelled, target: Path, options: Options, callbacks: list[Traine
         trainer = _fit(model, tokenizer, sets, labels, options, callbacks or [])
         trainer.model.save_pretrained(str(layout.checkpoint), safe_serialization=True)
         tokenizer.save_pretrained(str(layout.checkpoint))
-        judged = trainer.predict(sets["test"])  # length grouping reorders rows: take the truth from the same output
-        found = metrics(np.asarray(judged.label_ids), np.asarray(judged.predictions).argmax(axis=1), labels)
-        write_text(layout.metrics, json.dumps(found, ensure_ascii=False, indent=1))
-        draw_confusion_matrix(found, layout.confusion_matrix)
+        judged = judge(_evidence(trainer, tokenizer, parts, labels, options.max_length), labels, seed=options.seed)
+        write_text(layout.metrics, json.dumps(judged.metrics, ensure_ascii=False, indent=1, allow_nan=False))
+        draw(judged.metrics, layout)
         _save_training_words(rows, layout)
         manifest = Manifest(
             model_version=bundle.model_version(layout, labels),
@@ -87,11 +90,35 @@ def train(data: Labelled, target: Path, options: Options, callbacks: list[Traine
             base_model=options.base_model,
             max_length=options.max_length,
             data=_describe(rows, data.dropped, options.seed),
-            metrics=found,
+            metrics=judged.metrics,
+            temperature=judged.temperature,
+            abstain_below=judged.abstain_below,
         )
         write_text(layout.model_card, model_card(target.name, manifest))
         bundle.seal(layout, manifest)
     return bundle.load(target)
+
+
+def _evidence(
+    trainer: Trainer, tokenizer: Any, parts: dict[str, pl.DataFrame], labels: Labels, max_length: int
+) -> Evidence:
+    """Logits of the validation and test splits, and of the test split rewritten."""
+
+    trainer.args.group_by_length = False  # or predict answers in another order than it was asked
+
+    def logits(rows: pl.DataFrame) -> Any:
+        return np.asarray(trainer.predict(Tweets(tokenizer, rows, labels, max_length)).predictions, dtype=np.float32)
+
+    test = parts["test"]
+    rewritten = variants(test["text"].to_list(), labels, tokenizer.mask_token)
+    return Evidence(
+        fitted=parts["train"],
+        held_out=test,
+        logits=logits(test),
+        calibration=parts["validation"],
+        calibration_logits=logits(parts["validation"]),
+        variants={name: logits(test.with_columns(text=pl.Series(texts))) for name, texts in rewritten.items()},
+    )
 
 
 def _base(options: Options, texts: list[str], labels: Labels, layout: Layout) -> tuple[Any, Any]:
@@ -159,7 +186,7 @@ def _fit(
             dataloader_pin_memory=torch.cuda.is_available(),
         )
 
-        def judge(output: Any) -> dict[str, float]:
+        def scores(output: Any) -> dict[str, float]:
             found = metrics(output.label_ids, output.predictions.argmax(axis=1), labels)
             return {"macro_f1": found["macro_f1"]}
 
@@ -170,7 +197,7 @@ def _fit(
             eval_dataset=sets["validation"],
             data_collator=DataCollatorWithPadding(tokenizer),
             processing_class=tokenizer,
-            compute_metrics=judge,
+            compute_metrics=scores,
             callbacks=callbacks,
         )
         _quieten(trainer)
@@ -216,29 +243,3 @@ def _describe(rows: pl.DataFrame, dropped: dict[str, int], seed: int) -> dict[st
         "split_seed": seed,
         "splits": [dict(zip(("split", "label", "tweets"), row, strict=True)) for row in counts.iter_rows()],
     }
-
-
-def model_card(name: str, manifest: Manifest) -> str:
-    found = manifest.metrics
-    lines = [
-        f"# {name}",
-        "",
-        f"A tweet classifier fine-tuned from `{manifest.base_model}`; model version `{manifest.model_version}`.",
-        f"Trained on {manifest.data['tweets']} tweets in {manifest.data['duplicate_groups']} duplicate groups.",
-        "",
-        f"On {found['tweets']} test tweets: accuracy {found['accuracy']:.3f}, macro-F1 {found['macro_f1']:.3f}",
-        f"(always answering the largest label: {found['majority_share']:.3f}).",
-        "",
-        "| label | tweets | precision | recall | F1 |",
-        "|---|---|---|---|---|",
-    ]
-    for label, row in found["per_label"].items():
-        lines.append(f"| {label} | {row['tweets']} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} |")
-    lines += [
-        "",
-        "![Confusion matrix](confusion_matrix.png)",
-        "",
-        "Limits: one random split that keeps duplicates together but not authors, so an author's tweets may stand on",
-        "both sides; no intervals. Text outside the training topics still gets one of the labels.",
-    ]
-    return "\n".join(lines) + "\n"
