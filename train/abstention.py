@@ -95,12 +95,12 @@ def why_none(sure: Floats, right: npt.NDArray[np.bool_], precision: float) -> st
     needed = fewest(precision)
     if len(sure) < needed:
         return (
-            f"no threshold: a bound of {precision:.0%} needs at least {needed} independent calibration tweets, all "
+            f"a bound of {precision:.0%} needs at least {needed} independent calibration tweets, all "
             f"right; there are {len(sure)}"
         )
     surest = np.argsort(-sure, kind="stable")[: max(needed, len(sure) // 2)]
     return (
-        f"no threshold: of the {len(surest)} independent calibration tweets that the model is surest of, it labels "
+        f"of the {len(surest)} independent calibration tweets that the model is surest of, it labels "
         f"{np.mean(right[surest]):.1%} right, which cannot support a bound of {precision:.0%}"
     )
 

@@ -128,17 +128,19 @@ def _shortcuts(found: dict[str, Any]) -> Iterator[str]:
         rows = [
             [
                 name,
-                number(row["accuracy"], row["intervals"]["accuracy"]),
-                number(row["macro_f1"], row["intervals"]["macro_f1"]),
+                *_three(row, row["intervals"]),
                 "**yes**" if row["named"] else "",
             ]
             for name, row in shortcuts["alone"].items()
         ]
-        yield from _table([f"alone, on {shortcuts['tweets']} tweets", "accuracy", "macro-F1", "shortcut"], rows)
+        yield from _table(
+            [f"alone, on {shortcuts['tweets']} tweets", "macro-F1", "accuracy", "Matthews correlation", "shortcut"],
+            rows,
+        )
         yield ""
         yield (
-            f"A shortcut is named when its accuracy is above the largest label's by at least {shortcuts['margin']:.0%} "
-            "(lower end of the interval of the difference; the difference itself where there is no interval)."
+            f"A shortcut is named when the lower end of its Matthews correlation is at least {shortcuts['margin']} "
+            "(the correlation itself where it has no interval). Answering blindly has 0, however the labels are shared."
         )
     if compared:
         yield ""
@@ -155,7 +157,7 @@ def _shortcuts(found: dict[str, Any]) -> Iterator[str]:
         )
     if masking:
         yield ""
-        names = {"concepts_masked": "concept words masked", "only_concepts": "all but concept words masked"}
+        names = {"concepts_masked": "concept words masked", "only_concepts": "only concept words"}
         rows = [["whole text", *_three(found, found.get("intervals", {}))]]
         rows += [[spoken, *_three(masking[key], masking[key]["intervals"])] for key, spoken in names.items()]
         yield from _table(["the model reads", "macro-F1", "accuracy", "Matthews correlation"], rows)

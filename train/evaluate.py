@@ -97,7 +97,7 @@ def judge_table(bundle: Bundle, rows: pl.DataFrame, *, other_label: str | None =
     found["abstention"] = {
         "abstain_below": limit,
         "target_precision": manifest.metrics.get("abstention", {}).get("target_precision"),
-        "why_none": None if limit is not None else "no threshold: the model has none, see its MODEL_CARD.md",
+        "why_none": None if limit is not None else "the model was saved without one, its MODEL_CARD.md says why",
         "held_out": None if limit is None else abstention.realised(sure, right, limit),
     }
     found["shortcuts"] = shortcuts.report(inside, labels, seed)

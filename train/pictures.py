@@ -43,7 +43,8 @@ def reliability(found: dict[str, Any], path: Path) -> None:
     A point is a bin of about equally many tweets, its line a 95 % Clopper-Pearson interval.
     """
     calibration, rows = found["calibration"], []
-    for key, name in (("before", "as trained"), ("after", f"temperature {calibration['temperature']:.2f}")):
+    names = ["as trained", f"temperature {calibration['temperature']:.2f}"]
+    for key, name in zip(("before", "after"), names, strict=True):
         for place in calibration[key]["bins"]:
             low, high = place["interval"]
             rows.append(
@@ -58,12 +59,12 @@ def reliability(found: dict[str, Any], path: Path) -> None:
     }
     base = alt.Chart(pl.DataFrame(rows, schema=schema)).encode(
         x=alt.X("sure:Q", title="probability of the model's answer (mean of the bin)", scale=alt.Scale(domain=[0, 1])),
-        color=alt.Color("how:N", title=None, sort=None, scale=alt.Scale(range=["#9a9a9a", "#1f5fa8"])),
+        color=alt.Color("how:N", title=None, scale=alt.Scale(domain=names, range=["#9a9a9a", "#1f5fa8"])),
     )
     lines = base.mark_rule().encode(y=alt.Y("low:Q", title="share of right answers"), y2="high:Q")
     points = base.mark_point(filled=True, size=70, opacity=1).encode(
         y=alt.Y("right:Q", title="share of right answers", scale=alt.Scale(domain=[0, 1])),
-        shape=alt.Shape("how:N", title=None, sort=None),
+        shape=alt.Shape("how:N", title=None, scale=alt.Scale(domain=names)),
     )
     diagonal = (
         alt.Chart(pl.DataFrame({"sure": [0.0, 1.0], "right": [0.0, 1.0]}))

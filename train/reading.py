@@ -54,16 +54,17 @@ def _winner(found: dict[str, Any]) -> Iterator[str]:
 
 def _shortcuts(found: dict[str, Any]) -> Iterator[str]:
     alone = found["alone"]
-    largest = alone["largest label"]["accuracy"]
+    blind = alone["largest label"]
+    largest = f"{number(blind['accuracy'])} and {number(blind['macro_f1'])}"
     for name in found["named"]:
-        accuracy = number(alone[name]["accuracy"], alone[name]["intervals"]["accuracy"])
+        accuracy, f1 = (number(alone[name][key], alone[name]["intervals"][key]) for key in ("accuracy", "macro_f1"))
         yield (
-            f"Shortcut: {name} alone, without the text, gives the label of {accuracy} of the tweets; always answering "
-            f"the largest label gives {largest:.2f}. A model can score well here by {_MEANING[name]}."
+            f"Shortcut: {name} alone, without the text, gives accuracy {accuracy} and macro-F1 {f1}; always answering "
+            f"the largest label gives {largest}. A model can score well here by {_MEANING[name]}."
         )
     tried = [name for name in alone if name != "largest label"]
     if not found["named"] and tried:
-        yield f"No shortcut found: none of {', '.join(tried)} alone is {found['margin']:.0%} above the largest label."
+        yield f"No shortcut found: none of {', '.join(tried)} alone says much about the label."
     if "author" not in alone:
         yield "Authors are not known, so nobody can say whether they give the label away; name their column."
 
@@ -106,7 +107,7 @@ def _masking(found: dict[str, Any]) -> Iterator[str]:
 def _abstention(found: dict[str, Any]) -> Iterator[str]:
     abstention = found["abstention"]
     if abstention["why_none"]:
-        yield f"Abstention: {abstention['why_none']}."
+        yield f"No threshold for abstention: {abstention['why_none']}."
         return
     held_out, target = abstention["held_out"], abstention["target_precision"]
     promise = f" (promised: {target:.2f})" if target else ""

@@ -1,9 +1,10 @@
 """How far one gets without reading: from the author alone, the hashtags, the handles, the links' domains, the length.
 
 Where one of them predicts the label well, a model can look good on these tweets for a reason that will not hold on
-others. A shortcut is **named** when its accuracy is above the largest label's by at least 5 points: by the lower end of
-the 95 % interval of the difference, or by the difference itself where there are too few clusters for an interval.
-Accuracy and not macro-F1, because a guess that knows nothing but varies beats the largest label in macro-F1.
+others. A shortcut is **named** when its Matthews correlation with the label is at least 0.1 above that of the largest
+label, which is 0: by the lower end of its 95 % interval, or by the estimate where there are too few clusters for one.
+Accuracy would miss a shortcut to rare labels, and a blind guess that varies beats the largest label in macro-F1; a
+blind guess of any kind has a Matthews correlation of 0.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from sklearn.naive_bayes import BernoulliNB
 from camembias import concepts
 from camembias.labels import Labels
 from camembias.text import kind, words
-from train import confusion
 from train.baselines import folds_of
-from train.confusion import Counts, Ids
-from train.intervals import bootstrap, clusters, percentiles
+from train.confusion import Ids
+from train.intervals import bootstrap, clusters
+from train.scores import overall
 
-MARGIN = 0.05
+MARGIN = 0.1  # of Matthews correlation
 
 
 def report(rows: pl.DataFrame, labels: Labels, seed: int = 0) -> dict[str, Any]:
-    """Accuracy and macro-F1 of each shortcut on all `rows`, every row answered by the others, and which are named."""
+    """Scores of each shortcut on all `rows`, every row answered by the others, and which are named."""
     rows = rows.unique("tweet_id", keep="first").sort("tweet_id")
     truth = np.array(labels.ids(rows["label"].to_list()), dtype=np.int64)
     by = clusters(rows)
@@ -42,9 +43,12 @@ def report(rows: pl.DataFrame, labels: Labels, seed: int = 0) -> dict[str, Any]:
         said |= {name: _cross_validated(found, truth, fold) for name, found in bags.items() if any(found)}
     drawn = bootstrap(truth, list(said.values()), len(labels), by, seed)
     alone = {
-        name: _compared(truth, predicted, said["largest label"], drawn[place], drawn[0], len(labels))
-        for place, (name, predicted) in enumerate(said.items())
+        name: overall(truth, predicted, counts, labels)
+        for (name, predicted), counts in zip(said.items(), drawn, strict=True)
     }
+    for row in alone.values():
+        interval = row["intervals"]["mcc"]
+        row["named"] = (interval[0] if interval else row["mcc"]) >= MARGIN
     for name in _SEEN:
         if name in alone:
             alone[name]["tweets_with"] = float(np.mean(list(map(bool, bags[name]))))
@@ -55,23 +59,6 @@ def report(rows: pl.DataFrame, labels: Labels, seed: int = 0) -> dict[str, Any]:
         "none_because": by.too_few,
         "alone": alone,
         "named": [name for name, row in alone.items() if row["named"]],
-    }
-
-
-def _compared(
-    truth: Ids, predicted: Ids, majority: Ids, drawn: Counts | None, drawn_majority: Counts | None, labels: int
-) -> dict[str, Any]:
-    """Scores of one shortcut, its gain in accuracy over the largest label, and whether it is named."""
-    counts = confusion.count(truth, predicted, labels)
-    scores = {"accuracy": confusion.accuracy, "macro_f1": confusion.macro_f1}
-    gain = float(np.mean(predicted == truth) - np.mean(majority == truth))
-    between = percentiles(lambda one, other: confusion.accuracy(one) - confusion.accuracy(other), drawn, drawn_majority)
-    return {
-        **{key: float(score(counts)) for key, score in scores.items()},
-        "intervals": {key: percentiles(score, drawn) for key, score in scores.items()},
-        "gain": gain,
-        "gain_interval": between,
-        "named": (between[0] if between else gain) >= MARGIN,
     }
 
 

@@ -11,6 +11,8 @@ from rich.text import Text
 
 from camembias.cli.console import out, shown
 
+_SCORES = {"macro_f1": "macro-F1", "accuracy": "accuracy", "mcc": "Matthews"}
+
 
 def print_evaluation(found: dict[str, Any]) -> None:
     """Metrics of `train.evaluate`, or of an older model, of which only the scores are known."""
@@ -32,16 +34,15 @@ def print_evaluation(found: dict[str, Any]) -> None:
 
 def _scores(found: dict[str, Any], intervals: dict[str, Any]) -> None:
     masking = found.get("masking") or {}
-    names = {"concepts_masked": "the model, concept words masked", "only_concepts": "the model, all but those masked"}
+    names = {"concepts_masked": "the model, concept words masked", "only_concepts": "the model, only concept words"}
     rows = [("the model", found, intervals)]
     rows += [(names[key], masking[key], masking[key]["intervals"]) for key in names if key in masking]
     rows += [(name, row, row["intervals"]) for name, row in found.get("baselines", {}).items()]
     if "baselines" not in found:
         rows.append(("largest label", {"accuracy": found["majority_share"]}, {}))
-    keys = [key for key in ("macro_f1", "accuracy", "mcc") if key in found]
-    spoken = {"macro_f1": "macro-F1", "accuracy": "accuracy", "mcc": "Matthews"}
+    keys = [key for key in _SCORES if key in found]
     table = [[name, *(_number(row.get(key), between.get(key)) for key in keys)] for name, row, between in rows]
-    _print(["", *(spoken[key] for key in keys)], table)
+    _print(["", *(_SCORES[key] for key in keys)], table)
 
 
 def _per_label(found: dict[str, Any], intervals: dict[str, Any]) -> None:
@@ -57,17 +58,10 @@ def _per_label(found: dict[str, Any], intervals: dict[str, Any]) -> None:
 
 def _shortcuts(shortcuts: dict[str, Any]) -> None:
     table = [
-        [
-            name,
-            _number(row["accuracy"], row["intervals"]["accuracy"]),
-            _number(row["macro_f1"], row["intervals"]["macro_f1"]),
-            "" if name == "largest label" else f"{row['gain']:+.2f}" + _brackets(row["gain_interval"]),
-            "shortcut" if row["named"] else "",
-        ]
+        [name, *(_number(row[key], row["intervals"][key]) for key in _SCORES), "shortcut" if row["named"] else ""]
         for name, row in shortcuts["alone"].items()
     ]
-    header = [f"alone, {shortcuts['tweets']} tweets", "accuracy", "macro-F1", "above the largest label", ""]
-    _print(header, table)
+    _print([f"alone, {shortcuts['tweets']} tweets", *_SCORES.values(), ""], table)
 
 
 def _folds(compared: dict[str, Any]) -> None:
