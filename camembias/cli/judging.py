@@ -46,14 +46,15 @@ def _scores(found: dict[str, Any], intervals: dict[str, Any]) -> None:
 
 
 def _per_label(found: dict[str, Any], intervals: dict[str, Any]) -> None:
-    """Scores and the row of the confusion matrix of each label, side by side."""
     keys = ("precision", "recall", "f1")
-    table = []
-    for label, counts in zip(found["labels"], found["confusion_matrix"], strict=True):
-        row, between = found["per_label"][label], intervals.get(label, {})
-        cells = [f"{count} {count / sum(counts):.0%}" if count else "·" for count in counts]
-        table.append([label, str(row["tweets"]), *(_number(row[key], between.get(key)) for key in keys), *cells])
-    _print(["truth", "tweets", "precision", "recall", "F1", *(f"→ {label}" for label in found["labels"])], table)
+    table = [
+        [label, str(row["tweets"]), *(_number(row[key], intervals.get(label, {}).get(key)) for key in keys)]
+        for label, row in found["per_label"].items()
+    ]
+    _print(["label", "tweets", "precision", "recall", "F1"], table)
+    rows = zip(found["labels"], found["confusion_matrix"], strict=True)
+    table = [[label, *(f"{n} {n / sum(counts):.0%}" if n else "·" for n in counts)] for label, counts in rows]
+    _print(["truth ↓ the model says →", *found["labels"]], table)
 
 
 def _shortcuts(shortcuts: dict[str, Any]) -> None:
