@@ -73,6 +73,10 @@ class Layout:
         return self.root / "confusion_matrix.png"
 
     @property
+    def reliability(self) -> Path:
+        return self.root / "reliability.png"
+
+    @property
     def model_card(self) -> Path:
         return self.root / "MODEL_CARD.md"
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from camembias.errors import InputError
 from camembias.schemas import TABLES
-from camembias.store import Store
+
+if TYPE_CHECKING:
+    from camembias.store import Store
 
 _PART = "current"
 SHIPPED = Path(__file__).parent / "concepts.toml"
 
 
-def put(store: Store, path: Path) -> int:
-    """Replace the store's concept words by those of a TOML file of `label = [words]`; returns their number."""
+def read(path: Path = SHIPPED) -> dict[str, list[str]]:
+    """Label → its concept words, lower-cased, from a TOML file of `label = [words]`. Raises InputError."""
     try:
         body = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as err:
@@ -24,7 +27,12 @@ def put(store: Store, path: Path) -> int:
     for label, words in body.items():
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise InputError(f"'{path}': '{label}' must be a list of words")
-    rows = [(label, word.lower()) for label, words in body.items() for word in words]
+    return {label: [word.lower() for word in words] for label, words in body.items()}
+
+
+def put(store: Store, path: Path) -> int:
+    """Replace the store's concept words by those of a TOML file; returns their number."""
+    rows = [(label, word) for label, words in read(path).items() for word in words]
     store.write("concepts", _PART, pl.DataFrame(rows, schema=TABLES["concepts"], orient="row"))
     return len(rows)
 

@@ -19,15 +19,15 @@ from camembias.bundle import Bundle, Layout, Manifest
 from camembias.files import write_text
 from camembias.labels import Labels
 from train import base, classifier, crossvalidation, loop, training_words
+from train.card import model_card
 from train.classifier import Classifier, Options
-from train.evaluate import draw_confusion_matrix, metrics
+from train.evaluate import draw, judge
 from train.evidence import Evidence
 from train.progress import Tell, silent
+from train.shortcuts import variants
 from train.splits import INNER_SHARES, LEFT_OUT, SHARES, folds, lacking, split
 from train.table import Labelled
 from train.working import working
-
-NO_VARIANTS: crossvalidation.Rewrite = lambda texts, labels, mask_token: {}  # noqa: E731
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +103,15 @@ def _folded(made: Plan, folder: Path, tell: Tell, column: str, title: str) -> Ev
     rows = made.rows.drop("fold").rename({column: "fold"}) if column != "fold" else made.rows
     by_author = made.by_author and column == "fold"
     return crossvalidation.out_of_fold(
-        rows, made.labels, made.options, by_author, folder / column, tell, title, NO_VARIANTS
+        rows, made.labels, made.options, by_author, folder / column, tell, title, variants
     )
 
 
 def _split(made: Plan, model: Classifier) -> Evidence:
     parts = {name: made.rows.filter(pl.col("split") == name) for name in SHARES}
     held_out, calibration = parts["test"]["text"].to_list(), parts["validation"]["text"].to_list()
-    logits, variants = crossvalidation.score(model, held_out, made.labels, NO_VARIANTS)
-    return Evidence(parts["train"], parts["test"], logits, parts["validation"], model.logits(calibration), variants)
+    logits, rewritten = crossvalidation.score(model, held_out, made.labels, variants)
+    return Evidence(parts["train"], parts["test"], logits, parts["validation"], model.logits(calibration), rewritten)
 
 
 def _write(
@@ -119,10 +119,9 @@ def _write(
 ) -> None:
     kept.model.save_pretrained(str(layout.checkpoint), safe_serialization=True)
     kept.tokenizer.save_pretrained(str(layout.checkpoint))
-    truth = pl.Series(made.labels.ids(evidence.held_out["label"].to_list()), dtype=pl.Int64()).to_numpy()
-    found = metrics(truth, evidence.logits.argmax(axis=1), made.labels)
-    write_text(layout.metrics, json.dumps(found, ensure_ascii=False, indent=1))
-    draw_confusion_matrix(found, layout.confusion_matrix)
+    judged = judge(evidence, made.labels, seed=made.options.seed, random_folds=random_folds)
+    write_text(layout.metrics, json.dumps(judged.metrics, ensure_ascii=False, indent=1, allow_nan=False))
+    draw(judged.metrics, layout)
     training_words.save(made.rows, layout.training_words)
     manifest = Manifest(
         model_version=bundle.model_version(layout, made.labels),
@@ -130,7 +129,9 @@ def _write(
         base_model=base.resolve(made.options.base_model),
         max_length=made.options.max_length,
         data=_describe(made, kept),
-        metrics=found,
+        metrics=judged.metrics,
+        temperature=judged.temperature,
+        abstain_below=judged.abstain_below,
     )
     write_text(layout.model_card, model_card(name, manifest))
     bundle.seal(layout, manifest)
@@ -166,29 +167,3 @@ def _describe(made: Plan, kept: Classifier) -> dict[str, Any]:
             "best_epoch": max(kept.history, key=lambda entry: entry["macro_f1"])["epoch"],
         },
     }
-
-
-def model_card(name: str, manifest: Manifest) -> str:
-    found = manifest.metrics
-    lines = [
-        f"# {name}",
-        "",
-        f"A tweet classifier fine-tuned from `{manifest.base_model}`; model version `{manifest.model_version}`.",
-        f"Trained on {manifest.data['tweets']} tweets in {manifest.data['duplicate_groups']} duplicate groups.",
-        "",
-        f"On {found['tweets']} test tweets: accuracy {found['accuracy']:.3f}, macro-F1 {found['macro_f1']:.3f}",
-        f"(always answering the largest label: {found['majority_share']:.3f}).",
-        "",
-        "| label | tweets | precision | recall | F1 |",
-        "|---|---|---|---|---|",
-    ]
-    for label, row in found["per_label"].items():
-        lines.append(f"| {label} | {row['tweets']} | {row['precision']:.3f} | {row['recall']:.3f} | {row['f1']:.3f} |")
-    lines += [
-        "",
-        "![Confusion matrix](confusion_matrix.png)",
-        "",
-        "Limits: one random split that keeps duplicates together but not authors, so an author's tweets may stand on",
-        "both sides; no intervals. Text outside the training topics still gets one of the labels.",
-    ]
-    return "\n".join(lines) + "\n"

@@ -45,11 +45,12 @@ def print_table(frame: pl.DataFrame, title: str | None = None) -> None:
     for name, dtype in frame.schema.items():
         table.add_column(Text(name), justify="right" if dtype.is_numeric() else "left", overflow="fold")
     for row in frame.iter_rows():
-        table.add_row(*(Text(_shown(value)) for value in row))
+        table.add_row(*(Text(shown(value)) for value in row))
     out.print(table)
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A cell as text, without control characters."""
     if value is None:
         return ""
     if isinstance(value, float):

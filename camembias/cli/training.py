@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from camembias.cli.console import JsonOption, needs, out, print_json
+from camembias.cli.console import JsonOption, needs, out, print_json, progress_bar
 from camembias.cli.learning import (
     Accumulate,
     BaseModel,
@@ -105,30 +105,38 @@ def evaluate(
     data: Annotated[Path, typer.Argument(help="Labelled tweets that the model has not seen.")],
     text_column: Text = "text",
     label_column: Label = "label",
+    id_column: Annotated[str | None, typer.Option(help="Column of the tweet's id; guessed when not given.")] = None,
+    group_column: Annotated[str | None, typer.Option(help="Column of the author; guessed when not given.")] = None,
     drop_label: Annotated[list[str] | None, typer.Option(help="Leave this label out; may be repeated.")] = None,
     rename_label: Annotated[list[str] | None, typer.Option(help="old=new; may be repeated.")] = None,
+    other_label: Annotated[
+        str | None, typer.Option(help="Label of tweets about none of the model's: see what it does with them.")
+    ] = None,
     picture: Annotated[Path | None, typer.Option(help="Draw the confusion matrix to this PNG.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides the resampling behind the intervals.")] = 0,
     json_: JsonOption = False,
 ) -> None:
-    """Confusion matrix, accuracy, precision, recall and F1 of a model on a table of labelled tweets.
+    """Scores of a model on a table of labelled tweets, with intervals, and which shortcuts that table holds.
 
     Example: camembias evaluate models/mine fresh.csv --label-column topic
     """
     from camembias import bundle as bundles
+    from camembias.cli.judging import print_evaluation
 
     with needs("train"):
         from train import evaluate as judging
-        from train import table
+        from train import pictures, table
     bundle = bundles.load(model)
-    columns = table.Columns(text_column, label_column)
+    columns = table.Columns(text_column, label_column, id_column, group_column)
     rows = table.read(data, columns, _renames(rename_label or []), drop_label or []).rows
-    found = judging.judge(bundle, rows)
+    with progress_bar("judging"):
+        found = judging.judge_table(bundle, rows, other_label=other_label, seed=seed)
     if picture:
-        judging.draw_confusion_matrix(found, picture)
+        pictures.confusion_matrix(found, picture)
     if json_:
         print_json(found)
     else:
-        _print_metrics(found)
+        print_evaluation(found)
 
 
 def export(
@@ -212,26 +220,13 @@ def _show_plan(plan: Plan) -> None:
 
 
 def _show(bundle: Bundle, json_: bool) -> None:
+    from camembias.cli.judging import print_evaluation
+
     manifest = bundle.manifest
     if json_:
         print_json({"model_version": bundle.model_version, "metrics": manifest.metrics, "data": manifest.data})
         return
     training = manifest.data["training"]
     out.print(f"best epoch {training['best_epoch']:g} of {training['epochs_run']} run, {training['epochs']:g} planned")
-    _print_metrics(manifest.metrics)
+    print_evaluation(manifest.metrics)
     out.print(f"model {bundle.model_version} in {bundle.layout.root}; next: camembias export {bundle.layout.root}")
-
-
-def _print_metrics(found: dict[str, Any]) -> None:
-    import polars as pl
-
-    from camembias.cli.console import print_table
-
-    out.print(
-        f"on {found['tweets']} tweets: accuracy {found['accuracy']:.3f}, macro-F1 {found['macro_f1']:.3f} "
-        f"(always the largest label: {found['majority_share']:.3f})"
-    )
-    print_table(pl.DataFrame([{"label": name, **row} for name, row in found["per_label"].items()]))
-    rows = zip(found["labels"], found["confusion_matrix"], strict=True)
-    matrix = [{"truth ↓ predicted →": name, **dict(zip(found["labels"], row, strict=True))} for name, row in rows]
-    print_table(pl.DataFrame(matrix), "confusion matrix")
