@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import CamembertConfig, CamembertForSequenceClassification, PreTrainedTokenizerFast
@@ -29,6 +30,7 @@ WIDTHS = {"base": 768, "distil": 768, "small": 256}
 PIECES = 32_005  # camembert-base's vocabulary
 MAX_LENGTH = 128
 FITTED_ON = 600  # tweets
+COMPONENTS = 64  # of the `<s>` state; the small ones are where int8's errors are
 # Quantiles of words a tweet in 8,000 real tweets; scaled so that the mean comes out at 34 tokens, as it does for them.
 QUANTILES = (0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1)
 WORDS = (1, 2, 8, 12, 19, 26, 40, 45, 47, 51, 56)
@@ -141,7 +143,18 @@ def encoder(size: str, vocabulary: int, labels: Labels, seed: int = 0) -> Camemb
         id2label=dict(enumerate(labels.names)),
         label2id={name: position for position, name in enumerate(labels.names)},
     )
-    return CamembertForSequenceClassification(config).eval()
+    model = CamembertForSequenceClassification(config).eval()
+    # Plain random weights leave `<s>` nearly the same for all tweets, and int8's errors a sixth of what differs. With
+    # more attention and less position, feed-forward and token type, they are a twentieth.
+    with torch.no_grad():
+        embeddings = model.roberta.embeddings
+        embeddings.position_embeddings.weight.mul_(0.2)
+        embeddings.token_type_embeddings.weight.mul_(0.2)
+        for layer in model.roberta.encoder.layer:
+            layer.attention.self.value.weight.mul_(3)
+            layer.attention.output.dense.weight.mul_(3)
+            layer.output.dense.weight.mul_(0.5)
+    return model
 
 
 def features(model: CamembertForSequenceClassification, rows: list[list[int]]) -> np.ndarray:
@@ -160,17 +173,22 @@ def features(model: CamembertForSequenceClassification, rows: list[list[int]]) -
 def fit_head(model: CamembertForSequenceClassification, states: np.ndarray, targets: list[int]) -> float:
     """Logistic regression on the frozen `<s>` states, written into the model's own head. Returns its accuracy.
 
-    The dense layer standardises the states (so that tanh neither saturates nor vanishes), the output layer holds the
-    regression.
+    The dense layer turns a state into its leading principal components, scaled so that tanh neither saturates nor
+    vanishes; the output layer holds the regression.
     """
-    centre, spread = states.mean(axis=0), states.std(axis=0) + 1e-6
-    squashed = np.tanh((states - centre) / spread)
-    regression = LogisticRegression(C=0.01, max_iter=300).fit(squashed, targets)
+    components = PCA(COMPONENTS).fit(states)
+    turn = components.components_ / (2 * np.sqrt(components.explained_variance_[0]))  # (components, width)
+    shift = -turn @ components.mean_
+    squashed = np.tanh(states @ turn.T + shift)
+    regression = LogisticRegression(C=1, max_iter=2000).fit(squashed, targets)
+    dense, output = model.classifier.dense, model.classifier.out_proj
     with torch.no_grad():
-        model.classifier.dense.weight.copy_(torch.diag(torch.tensor(1 / spread)))
-        model.classifier.dense.bias.copy_(torch.tensor(-centre / spread))
-        model.classifier.out_proj.weight.copy_(torch.tensor(regression.coef_, dtype=torch.float32))
-        model.classifier.out_proj.bias.copy_(torch.tensor(regression.intercept_, dtype=torch.float32))
+        for parameter in (dense.weight, dense.bias, output.weight):
+            parameter.zero_()
+        dense.weight[:COMPONENTS] = torch.tensor(turn, dtype=torch.float32)
+        dense.bias[:COMPONENTS] = torch.tensor(shift, dtype=torch.float32)
+        output.weight[:, :COMPONENTS] = torch.tensor(regression.coef_, dtype=torch.float32)
+        output.bias.copy_(torch.tensor(regression.intercept_, dtype=torch.float32))
     return float(regression.score(squashed, targets))
 
 
