@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -12,10 +14,18 @@ from camembias.scoring import Logits, token_batches
 _TOKEN_BUDGET = 4096
 
 
-def torch_logits(bundle: Bundle, texts: list[str]) -> Logits:
-    """Logits (tweets, labels) of normalised `texts`, in their order."""
+def torch_logits(
+    bundle: Bundle,
+    texts: list[str],
+    advance: Callable[[int], None] = lambda _: None,
+    model: torch.nn.Module | None = None,
+) -> Logits:
+    """Logits (tweets, labels) of normalised `texts`, in their order; `advance` hears of each batch's size.
+
+    `model` is the bundle's own, opened by the caller who wants to watch it at work.
+    """
     tokenizer = load_tokenizer(bundle.layout, bundle.manifest.max_length)
-    model, pad = load_model(bundle.layout), special_ids(bundle.layout)["pad"]
+    model, pad = model or load_model(bundle.layout), special_ids(bundle.layout)["pad"]
     rows = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
     found: Logits = np.zeros((len(rows), len(bundle.labels)), dtype=np.float32)
     for batch in token_batches([len(ids) for ids in rows], _TOKEN_BUDGET):
@@ -24,4 +34,5 @@ def torch_logits(bundle: Bundle, texts: list[str]) -> Logits:
         mask = torch.tensor([[1] * len(rows[row]) + [0] * (longest - len(rows[row])) for row in batch])
         with torch.inference_mode():
             found[batch] = model(input_ids=ids, attention_mask=mask).logits.numpy()
+        advance(len(batch))
     return found

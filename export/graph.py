@@ -10,12 +10,14 @@ import tempfile
 from pathlib import Path
 
 from camembias.bundle import Layout
+from export.first_token import keep_first_token
 
 OPSET = 18
 
 
-def export_fp32(layout: Layout, target: Path) -> None:
-    """The checkpoint as one fp32 graph with free batch and sequence axes."""
+def export_fp32(layout: Layout, target: Path) -> bool:
+    """The checkpoint as one fp32 graph with free batch and sequence axes. Whether its last layer could be shortened."""
+    import onnx
     from optimum.exporters.onnx import main_export
 
     with tempfile.TemporaryDirectory(prefix="camembias-export-") as folder, _quiet():
@@ -28,11 +30,13 @@ def export_fp32(layout: Layout, target: Path) -> None:
             do_validation=False,  # parity is measured on real texts by export/parity.py
             local_files_only=True,
         )
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(Path(folder) / "model.onnx", target)
+        model = onnx.load(str(Path(folder) / "model.onnx"))
+    shortened = keep_first_token(model)
+    onnx.save(model, str(target))
+    return shortened
 
 
-def quantise_int8(fp32: Path, target: Path) -> None:
+def quantise_dynamic(fp32: Path, target: Path) -> None:
     """Dynamic int8 per channel on the MatMuls of the encoder; embeddings and classification head stay fp32."""
     import onnx
     from optimum.onnxruntime import ORTQuantizer

@@ -1,58 +1,163 @@
-"""checkpoint → fp32 ONNX → int8 ONNX → parity → manifest."""
+"""checkpoint → fp32 ONNX → int8 ONNX → parity and bounds → the gate → model card and manifest."""
 
 from __future__ import annotations
 
+import os
+import platform
+import random
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from camembias import bundle
-from camembias.bundle import Bundle, Layout
+from camembias.bundle import Bundle, Layout, Manifest
+from camembias.checkpoint import load_tokenizer
 from camembias.errors import BundleError
 from camembias.files import replacing
 from camembias.reference import torch_logits
-from camembias.scoring import Scorer
+from camembias.scoring import Logits, Scorer
 from camembias.settings import cpu_count
-from camembias.text import normalise
-from export import graph, parity
+from export import bounds, card, graph, parity, static_int8
+from export.texts import PARITY_TEXTS, Texts
+
+Step = Callable[[str, float | None], AbstractContextManager[Callable[[float], None]]]  # title, amount of work
+_NEIGHBOURS = (64, 7)  # texts scored together in the batchings that are tried beside the sorted one
+_CALIBRATED = 8  # one text in so many: the bounds are measured on texts that are mostly new to the scales
+_ALONE = 32  # stress texts also scored in batches of one
 
 
-def export(root: Path, texts: list[str]) -> Bundle:
-    """Add both graphs and their parity on `texts` to the bundle at `root`.
+@contextmanager
+def silent(title: str, total: float | None = None) -> Any:
+    yield lambda amount: None
 
-    Raises BundleError when the fp32 graph is not the model within tolerance; the manifest is then not rewritten, so
-    loading refuses graphs that an earlier export had described and this one replaced.
+
+def export(
+    root: Path, texts: list[str], truth: list[str] | None = None, step: Step = silent, count: int = PARITY_TEXTS
+) -> Bundle:
+    """Replace the bundle at `root` by one that also holds both graphs and what they change.
+
+    `texts` are filled up to `count` with invented ones; `truth` are their labels where they are known. The new bundle
+    is made beside the old one and takes its place by renaming, so that whatever fails leaves the old one as it was.
+    Raises BundleError when the fp32 graph is not the model within tolerance. An int8 graph that fails the gate is left
+    out, and fp32 serves.
     """
-    layout = Layout(root)
-    manifest = bundle.read_manifest(layout)
-    if bundle.model_version(layout, Bundle(layout, manifest).labels) != manifest.model_version:
+    root = root.resolve()
+    manifest = bundle.read_manifest(Layout(root))
+    if bundle.model_version(Layout(root), Bundle(Layout(root), manifest).labels) != manifest.model_version:
         raise BundleError(f"the weights of '{root}' are not those its manifest describes; train the model again")
-    with replacing(layout.onnx) as fp32:
-        graph.export_fp32(layout, fp32)
-    with replacing(layout.onnx_int8) as int8:
-        graph.quantise_int8(layout.onnx, int8)
-    found, bound = measure(Bundle(layout, manifest), texts)
-    if found["fp32"]["max_abs_logit"] > parity.TOLERANCE_FP32:
+    chosen = Texts.gather(texts, truth, load_tokenizer(Layout(root), manifest.max_length), manifest.max_length, count)
+    with bundle.building(root) as layout:
+        skip = shutil.ignore_patterns("onnx", "*.tmp")
+        shutil.copytree(root, layout.root, dirs_exist_ok=True, copy_function=_link, ignore=skip)
+        made = Bundle(layout, replace(manifest, exported_from=manifest.model_version))
+        with replacing(layout.onnx) as fp32, step("fp32 graph", None):
+            shortened = graph.export_fp32(layout, fp32)
+        manifest = _judged(made, chosen, step)
+        manifest = replace(manifest, parity={**(manifest.parity or {}), "first_token_only": shortened})
+        card.write_section(layout.model_card, manifest)
+        bundle.seal(layout, replace(manifest, serving_version=bundle.serving_version(layout, manifest)))
+    return bundle.load(root)
+
+
+def _link(source: str, target: str) -> None:
+    """Files of a bundle are only ever replaced, never written into, so two folders may share them."""
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without hard links
+        shutil.copy2(source, target)
+
+
+def _judged(made: Bundle, texts: Texts, step: Step) -> Manifest:
+    """The manifest with parity and bounds, int8 made by the first recipe that passes the gate, or left out."""
+    with step("PyTorch", len(texts.all)) as advance:
+        reference = torch_logits(made, texts.all, advance)
+    with step("fp32 against PyTorch", len(texts.all)) as advance:
+        fp32 = _scorer(made, made.layout.onnx).logits(texts.all, advance)
+    _refuse_wrong_fp32(made.layout, float(np.abs(reference - fp32).max()))
+    refused: dict[str, str] = {}
+    for name, recipe in RECIPES.items():
+        recipe(made, texts, step)
+        runs = _int8_runs(_scorer(made, made.layout.onnx_int8), texts, step)
+        found = bounds.measure(fp32, runs, made.manifest)
+        report = parity.report(reference, {"fp32": fp32, "int8": runs[0]}, texts, made.manifest.labels)
+        report |= {
+            "cpu": _cpu(),
+            "neighbours_max_abs_logit": float(max(np.abs(run - runs[0]).max() for run in runs)),
+            "rescored_share": float(found.rescored(runs[0], made.manifest)[: texts.parity].mean()),
+            "stored_differ": max(bounds.decisions_that_differ(fp32, run, found, made.manifest) for run in runs),
+        }
+        why = parity.refusal(report["int8"], report["rescored_share"])
+        report["int8"] |= {"recipe": name, "served": why is None, "refused": refused}
+        if why is None:
+            report["sentence"] = f"int8 ({name} scales) serves; what it cannot be trusted with is scored again in fp32."
+            return replace(made.manifest, parity=report, rescore_margin=found.margin, rescore_p=found.p)
+        refused[name] = why
+    made.layout.onnx_int8.unlink()
+    report["sentence"] = f"int8 is left out because {why}; fp32 serves."
+    return replace(made.manifest, parity=report, rescore_margin=None, rescore_p=None)
+
+
+def _static(made: Bundle, texts: Texts, step: Step) -> None:
+    calibration = texts.all[::_CALIBRATED]
+    with step("calibration", len(calibration)) as advance:
+        ranges = static_int8.input_ranges(made, calibration, advance)
+    with replacing(made.layout.onnx_int8) as target, step("int8 graph", None):
+        static_int8.quantise(made.layout.onnx, ranges, target)
+
+
+def _dynamic(made: Bundle, texts: Texts, step: Step) -> None:
+    with replacing(made.layout.onnx_int8) as target, step("int8 graph", None):
+        graph.quantise_dynamic(made.layout.onnx, target)
+
+
+RECIPES: dict[str, Callable[[Bundle, Texts, Step], None]] = {"static": _static, "dynamic": _dynamic}
+
+
+def _int8_runs(scorer: Scorer, texts: Texts, step: Step) -> list[Logits]:
+    """int8 logits of all texts in several batchings: sorted as the bulk job does, among random neighbours, alone.
+
+    Where activations are scaled by batch, a tweet's logits depend on its neighbours: the bounds have to cover that.
+    """
+    runs = []
+    with step("int8 among different neighbours", (1 + len(_NEIGHBOURS)) * len(texts.all)) as advance:
+        runs.append(scorer.logits(texts.all, advance))
+        for size in _NEIGHBOURS:
+            order = random.Random(size).sample(range(len(texts.all)), len(texts.all))
+            run = np.empty_like(runs[0])
+            for start in range(0, len(order), size):
+                rows = order[start : start + size]
+                run[rows] = scorer.logits([texts.all[row] for row in rows], advance)
+            runs.append(run)
+    for row in range(len(texts.all) - _ALONE, len(texts.all)):
+        runs[-1][row] = scorer.logits([texts.all[row]])[0]
+    # A graph that gives no numbers is judged as one that gives wrong ones: its report stays readable.
+    return [np.nan_to_num(run, nan=0.0, posinf=1e9, neginf=-1e9) for run in runs]
+
+
+def _scorer(made: Bundle, graph: Path) -> Scorer:
+    return Scorer.open(made.layout, graph, made.manifest.max_length, cpu_count())
+
+
+def _refuse_wrong_fp32(layout: Layout, difference: float) -> None:
+    if not difference <= parity.TOLERANCE_FP32:  # NaN is refused too
         raise BundleError(
-            f"the ONNX graph of '{root}' differs from PyTorch by {found['fp32']['max_abs_logit']:.2g} logits "
-            f"(accepted: {parity.TOLERANCE_FP32}); this architecture cannot be exported"
+            f"the ONNX graph differs from PyTorch by {difference:.2g} logits (accepted: {parity.TOLERANCE_FP32}); "
+            "this architecture cannot be exported"
         )
-    manifest = replace(manifest, parity=found, rescore_margin=bound, exported_from=manifest.model_version)
-    manifest = replace(manifest, serving_version=bundle.serving_version(layout, manifest))
-    return bundle.seal(layout, manifest)
 
 
-def measure(bundle: Bundle, texts: list[str]) -> tuple[dict[str, Any], float]:
-    """Parity of both graphs on `texts`, and the margin in logits under which int8 is scored again."""
-    layout, length, threads = bundle.layout, bundle.manifest.max_length, cpu_count()
-    texts = [text for text in map(normalise, texts) if text]
-    reference = torch_logits(bundle, texts)
-    fp32 = Scorer.open(layout, layout.onnx, length, threads).logits(texts)
-    int8 = Scorer.open(layout, layout.onnx_int8, length, threads).logits(texts)
-    bound = parity.rescore_margin(fp32, int8)
-    found = {
-        "fp32": parity.compare(reference, fp32, bundle.manifest.labels),
-        "int8": parity.compare(reference, int8, bundle.manifest.labels),
-        "rescored_share": parity.rescored_share(int8, bound),
-    }
-    return found, bound
+def _cpu() -> str:
+    """The processor and its integer instructions: without VNNI, products of int8 may saturate and the bounds differ."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    facts = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    flags = facts.get("flags", "").split()
+    known = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8") if flag in flags]
+    return " ".join([facts.get("model name", platform.machine()), *known])

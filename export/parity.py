@@ -1,41 +1,73 @@
-"""What ONNX and int8 change: every graph against PyTorch on the same texts, and the bound for re-scoring."""
+"""What a served graph changes: its logits against PyTorch's on the same texts, and whether it may serve."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from camembias.scoring import Logits, margins
+from camembias.scoring import Logits
+from export.texts import Texts
 
 TOLERANCE_FP32 = 1e-3  # logits; beyond it the graph is not the model
-SAFETY = 1.5  # the parity texts are a sample: the stream may hold worse
+LEAST_AGREEMENT = 0.99  # share of int8 labels equal to PyTorch's, before any is scored again
+LARGEST_F1_DROP = 0.005
+LARGEST_RESCORED = 0.5  # share; int8 is up to 3 times as fast as fp32, so beyond it fp32 alone takes about as long
+
+Ids = npt.NDArray[np.intp]  # label of each text
+
+
+def report(reference: Logits, graphs: dict[str, Logits], texts: Texts, labels: tuple[str, ...]) -> dict[str, Any]:
+    """Every graph's comparison with PyTorch's `reference`: on the parity texts, and under "stress" on the odd ones."""
+    n = texts.parity
+    found: dict[str, Any] = {name: compare(reference[:n], run[:n], labels) for name, run in graphs.items()}
+    found["stress"] = {name: compare(reference[n:], run[n:], labels) for name, run in graphs.items()}
+    found |= {"given": texts.given, "labelled": len(texts.truth)}
+    rows = [row for row, label in texts.truth.items() if label in labels]
+    if rows:  # real labels say more about F1 than PyTorch's own
+        truth = np.array([labels.index(texts.truth[row]) for row in rows])
+        exact = macro_f1(truth, reference[rows].argmax(axis=1))
+        for name, run in graphs.items():
+            found[name]["macro_f1_drop"] = exact - macro_f1(truth, run[rows].argmax(axis=1))
+    return found
 
 
 def compare(reference: Logits, served: Logits, labels: tuple[str, ...]) -> dict[str, Any]:
-    """max and p99 |Δlogit|, and how many labels flip, overall and per label of the reference."""
+    """max and p99 |Δlogit|, agreement of the labels overall and for each label of the reference, loss of macro-F1.
+
+    Macro-F1 is taken against the reference's labels, so that the reference's own is 1.
+    """
     difference = np.abs(reference - served).max(axis=1)
     before, after = reference.argmax(axis=1), served.argmax(axis=1)
-    flips = {name: int((after[before == i] != i).sum()) for i, name in enumerate(labels)}
+    same = before == after
     return {
         "texts": len(reference),
         "max_abs_logit": float(difference.max()),
         "p99_abs_logit": float(np.quantile(difference, 0.99)),
-        "flips": int((before != after).sum()),
-        "flips_per_label": flips,
+        "flips": int((~same).sum()),
+        "agreement": float(same.mean()),
+        "agreement_per_label": {
+            name: float(same[before == i].mean()) if (before == i).any() else None for i, name in enumerate(labels)
+        },
+        "macro_f1_drop": 1 - macro_f1(before, after),
     }
 
 
-def rescore_margin(reference: Logits, int8: Logits) -> float:
-    """Margin in logits under which an int8 label is scored again in fp32.
-
-    A label can only flip when the error of the difference between two logits exceeds the margin, so the bound is
-    the largest such error on the parity texts, times a safety factor.
-    """
-    error = int8 - reference
-    spread = error.max(axis=1) - error.min(axis=1)
-    return float(SAFETY * spread.max())
+def macro_f1(truth: Ids, found: Ids) -> float:
+    """Mean over the labels that occur in either of 2 · both / (truth + found)."""
+    present = np.union1d(truth, found)
+    both = [((truth == i) & (found == i)).sum() for i in present]
+    either = [(truth == i).sum() + (found == i).sum() for i in present]
+    return float(np.mean(2 * np.array(both) / np.array(either)))
 
 
-def rescored_share(int8: Logits, bound: float) -> float:
-    return float((margins(int8) < bound).mean())
+def refusal(int8: dict[str, Any], rescored_share: float) -> str | None:
+    """Why int8 may not serve, as the end of a sentence; None when it may."""
+    if not int8["agreement"] >= LEAST_AGREEMENT:  # NaN refuses too
+        return f"it gives PyTorch's label to {int8['agreement']:.1%} of texts (accepted: {LEAST_AGREEMENT:.0%})"
+    if not int8["macro_f1_drop"] <= LARGEST_F1_DROP:
+        return f"it loses {int8['macro_f1_drop']:.4f} of macro-F1 (accepted: {LARGEST_F1_DROP})"
+    if not rescored_share <= LARGEST_RESCORED:
+        return f"{rescored_share:.0%} of texts would be scored again in fp32 (accepted: {LARGEST_RESCORED:.0%})"
+    return None

@@ -34,7 +34,7 @@ def demo(
     Example: camembias demo
     """
     from camembias import synthetic
-    from camembias.cli import asking, bulk, explaining, training
+    from camembias.cli import asking, bulk, explaining, exporting, training
 
     data, model, store = folder / "data", folder / "models" / "demo", folder / "stores" / "demo"
     began = time.monotonic()
@@ -49,9 +49,9 @@ def demo(
     if not (model / "manifest.json").exists():
         _step("2. training a tiny CamemBERT")
         training.train([labelled], model, base_model="tiny")
-    if not (model / "onnx" / "model.int8.onnx").exists():
+    if not (model / "onnx" / "model.onnx").exists():
         _step("3. exporting to ONNX")
-        training.export(model)
+        exporting.export(model)
     _step(f"4. classifying {tweets:,} tweets")
     bulk.classify(model, [stream], store)
     _step(f"5. explaining a sample of about {sample}")

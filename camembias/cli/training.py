@@ -1,9 +1,9 @@
-"""train · evaluate · export"""
+"""train · evaluate"""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -30,13 +30,11 @@ if TYPE_CHECKING:
 
 Text = Annotated[str, typer.Option("--text-column", help="Column of the tweet's text.")]
 Label = Annotated[str, typer.Option("--label-column", help="Column of the label.")]
-PARITY_TEXTS = 2000
 
 
 def register(app: typer.Typer) -> None:
     app.command()(train)
     app.command()(evaluate)
-    app.command()(export)
 
 
 def train(
@@ -137,49 +135,6 @@ def evaluate(
         print_json(found)
     else:
         print_evaluation(found)
-
-
-def export(
-    model: Annotated[Path, typer.Argument(help="Folder of a model bundle.")],
-    texts: Annotated[
-        Path | None, typer.Option(help="Tweets to measure parity on; invented ones are used when not given.")
-    ] = None,
-    text_column: Text = "text",
-    json_: JsonOption = False,
-) -> None:
-    """Make the fp32 and int8 ONNX graphs and measure how far they are from PyTorch.
-
-    Example: camembias export models/mine
-    """
-    with needs("export"):
-        from export.job import export as run
-    from camembias import synthetic
-
-    if texts is None:
-        sample = synthetic.tweets(PARITY_TEXTS, seed=900)["text"].to_list()
-    else:
-        from itertools import islice
-
-        from batch.readers import chunks
-        from batch.sources import Source
-
-        tweets = (tweet for chunk in chunks(Source(texts, text_column)) for tweet in chunk.tweets)
-        sample = [tweet.text for tweet in islice(tweets, PARITY_TEXTS)]
-    bundle = run(model, sample)
-    if json_:
-        print_json({"serving_version": bundle.serving_version, "parity": bundle.manifest.parity})
-        return
-    parity: dict[str, Any] = bundle.manifest.parity or {}
-    for name in ("fp32", "int8"):
-        row = parity[name]
-        out.print(
-            f"{name}: {row['flips']} of {row['texts']} labels differ from PyTorch, "
-            f"max |Δlogit| {row['max_abs_logit']:.2g}, p99 {row['p99_abs_logit']:.2g}"
-        )
-    out.print(
-        f"int8 labels with a margin under {bundle.manifest.rescore_margin:.3f} logits are scored again in fp32: "
-        f"{parity['rescored_share']:.1%} here\nserving version {bundle.serving_version}"
-    )
 
 
 def _renames(pairs: list[str]) -> dict[str, str]:

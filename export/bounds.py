@@ -1,0 +1,63 @@
+"""How near to a decision int8 is not trusted: the bounds under which the bulk job scores a tweet again in fp32."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from camembias.bundle import Manifest
+from camembias.scoring import Logits, margins
+
+SAFETY = 1.5  # the parity texts are a sample: the stream may hold worse
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    margin: float  # logits, between the best and the second label
+    p: float | None  # probability, from the abstention threshold; None where nothing is abstained from
+
+    def rescored(self, int8: Logits, manifest: Manifest) -> npt.NDArray[np.bool_]:
+        """Which texts are scored again, (texts,)."""
+        again: npt.NDArray[np.bool_] = margins(int8) < self.margin
+        if self.p is not None and manifest.abstain_below is not None:
+            again |= np.abs(best_p(int8, manifest.temperature) - manifest.abstain_below) <= self.p
+        return again
+
+
+def measure(fp32: Logits, runs: list[Logits], manifest: Manifest) -> Bounds:
+    """The largest errors of int8 over texts and `runs` (the same texts in other batches), times SAFETY.
+
+    A label can only flip when the error of the difference between two logits exceeds their margin, and no such error
+    exceeds the text's spread: its largest error minus its smallest. Likewise an abstention can only flip when the
+    error of the best probability exceeds its distance from the threshold.
+    """
+    spread = max(float(np.ptp(run - fp32, axis=1).max()) for run in runs)
+    if manifest.abstain_below is None:
+        return Bounds(_rounded_up(SAFETY * spread), None)
+    exact = best_p(fp32, manifest.temperature)
+    error = max(float(np.abs(best_p(run, manifest.temperature) - exact).max()) for run in runs)
+    return Bounds(_rounded_up(SAFETY * spread), _rounded_up(SAFETY * error))
+
+
+def decisions_that_differ(fp32: Logits, int8: Logits, bounds: Bounds, manifest: Manifest) -> int:
+    """Texts whose stored label or abstention, after re-scoring, is not fp32's."""
+    stored = np.where(bounds.rescored(int8, manifest)[:, None], fp32, int8)
+    differ = stored.argmax(axis=1) != fp32.argmax(axis=1)
+    if manifest.abstain_below is not None:
+        abstained = [best_p(logits, manifest.temperature) < manifest.abstain_below for logits in (stored, fp32)]
+        differ |= abstained[0] != abstained[1]
+    return int(differ.sum())
+
+
+def best_p(logits: Logits, temperature: float) -> npt.NDArray[np.float32]:
+    """Probability of the best label, (texts,)."""
+    shifted = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
+    return np.asarray(1 / shifted.sum(axis=1), dtype=np.float32)
+
+
+def _rounded_up(bound: float) -> float:
+    """To four decimals, so that the serving version does not hang on the last bits of a sum."""
+    return math.ceil(bound * 1e4) / 1e4 if math.isfinite(bound) else bound

@@ -1,0 +1,91 @@
+"""The export of a model that was really trained: what passes, what is refused, and what a failure leaves behind."""
+
+import errno
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from camembias import bundle, synthetic
+from camembias.bundle import Layout
+from camembias.errors import StoreError
+from camembias.scoring import Scorer
+from export import job, static_int8
+
+pytestmark = pytest.mark.acceptance
+
+
+@pytest.fixture
+def copy(model, tmp_path):
+    shutil.copytree(model, tmp_path / "model")
+    return tmp_path / "model"
+
+
+def clipped(made, texts, step):
+    """A real quantisation gone wrong: every activation is clipped to a fiftieth of its range."""
+    ranges = static_int8.input_ranges(made, texts.all[:64])
+    narrow = {name: (low / 50, high / 50) for name, (low, high) in ranges.items()}
+    static_int8.quantise(made.layout.onnx, narrow, made.layout.onnx_int8)
+
+
+def test_int8_passes_and_no_neighbour_changes_its_logits(model):
+    found = bundle.load(model)
+    parity = found.manifest.parity
+    assert parity["fp32"]["texts"] == 2000
+    assert parity["first_token_only"]
+    assert parity["fp32"]["agreement"] == parity["stress"]["fp32"]["agreement"] == 1
+    assert parity["int8"]["served"]
+    assert parity["int8"]["recipe"] == "static"
+    assert parity["neighbours_max_abs_logit"] < 1e-4
+    assert parity["stored_differ"] == 0
+    scorer = Scorer.open(found.layout, found.layout.onnx_int8, 128, 2)
+    texts = synthetic.tweets(60, seed=31)["text"].to_list()
+    alone = np.concatenate([scorer.logits([text]) for text in texts])
+    assert np.abs(scorer.logits(texts) - alone).max() < 1e-4
+
+
+def test_exporting_again_gives_the_same_serving_version_and_one_section(copy):
+    first = job.export(copy, [], count=200)
+    second = job.export(copy, [], count=200)
+    assert first.serving_version == second.serving_version
+    assert first.layout.model_card.read_text(encoding="utf-8").count("## Serving") == 1
+    assert [path.name for path in copy.parent.iterdir()] == ["model"]
+
+
+def test_a_sabotaged_int8_is_refused_and_the_next_recipe_or_fp32_serves(copy, monkeypatch):
+    monkeypatch.setattr(job, "RECIPES", {"static": clipped, "dynamic": job.RECIPES["dynamic"]})
+    parity = job.export(copy, [], count=200).manifest.parity
+    assert parity["int8"]["recipe"] == "dynamic"
+    assert "static" in parity["int8"]["refused"]
+    monkeypatch.setattr(job, "RECIPES", {"static": clipped})
+    found = job.export(copy, [], count=200)
+    assert not found.layout.onnx_int8.exists()
+    assert found.manifest.rescore_margin is None
+    assert not found.manifest.parity["int8"]["served"]
+    assert found.manifest.parity["sentence"].startswith("int8 is left out because it gives PyTorch's label to")
+    assert found.manifest.parity["sentence"] in found.layout.model_card.read_text(encoding="utf-8")
+
+
+def test_an_export_that_fails_leaves_the_old_bundle(copy, monkeypatch):
+    def full_disk(made, texts, step):
+        with job.replacing(made.layout.onnx_int8):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = bundle.load(copy)
+    monkeypatch.setattr(job, "RECIPES", {"static": full_disk})
+    with pytest.raises(StoreError, match="disk is full"):
+        job.export(copy, [], count=50)
+    assert bundle.load(copy).manifest == before.manifest
+    assert [path.name for path in copy.parent.iterdir()] == ["model"]
+
+
+def test_known_labels_and_an_abstention_threshold_are_measured(copy):
+    layout = Layout(copy)
+    manifest = replace(bundle.read_manifest(layout), abstain_below=0.8, temperature=1.4)
+    bundle.seal(layout, manifest)
+    tweets = synthetic.tweets(150, seed=41)
+    found = job.export(copy, tweets["text"].to_list(), tweets["label"].to_list(), count=200)
+    assert 0 < found.manifest.rescore_p < 0.2
+    assert found.manifest.parity["stored_differ"] == 0
+    assert found.manifest.parity["labelled"] == found.manifest.parity["given"] > 100

@@ -1,0 +1,220 @@
+"""What the benchmarks run on: a classifier as large as the real ones and tweets as long as real ones, both invented.
+
+The encoder's weights are random, so its labels mean nothing; but the head is fitted to clusters of the encoder's own
+states, so that every label occurs and margins are spread as a trained model's are. (Without it all tweets get one label
+and no margin is ever near the errors of int8, and a speed measured there leaves the re-scoring out.) Nothing is
+downloaded.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import CamembertConfig, CamembertForSequenceClassification, PreTrainedTokenizerFast
+
+from camembias import bundle, synthetic
+from camembias.bundle import Bundle, Manifest
+from camembias.labels import Labels
+from camembias.scoring import token_batches
+from camembias.text import normalise
+from train.tiny import SPECIALS
+
+LAYERS = {"base": 12, "distil": 6, "small": 2}  # camembert-base, DistilCamemBERT, and one for a quick look
+WIDTHS = {"base": 768, "distil": 768, "small": 256}
+PIECES = 32_005  # camembert-base's vocabulary
+MAX_LENGTH = 128
+FITTED_ON = 600  # tweets
+COMPONENTS = 8  # of the `<s>` state; the small ones are where int8's errors are
+# Quantiles of words a tweet in 8,000 real tweets; scaled so that the mean comes out at 34 tokens, as it does for them.
+QUANTILES = (0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1)
+WORDS = (1, 2, 8, 12, 19, 26, 40, 45, 47, 51, 56)
+SCALE = 0.67
+
+
+def tweets(count: int, seed: int, invented: list[str]) -> pl.DataFrame:
+    """Invented tweets (tweet_id, text, label) whose lengths are those of real ones: clauses are joined, or cut.
+
+    A few words of each are made up, so that the tokenizer meets rare words as it does in real text.
+    """
+    rng = random.Random(seed)
+    pool = synthetic.tweets(count * 2, seed=seed).filter(~pl.col("text").str.starts_with("RT @"))
+    by_label = {label: pool.filter(pl.col("label") == label)["text"].to_list() for label in pool["label"].unique()}
+    rows = []
+    for index, label in enumerate(pool["label"].head(count)):
+        length = max(1, round(SCALE * np.interp(rng.random(), QUANTILES, WORDS)))
+        words: list[str] = []
+        while len(words) < length:
+            words += rng.choice(by_label[label]).split()
+        words = [rng.choice(invented) if rng.random() < 0.05 else word for word in words[:length]]
+        rows.append((str(10**18 + index), normalise(" ".join(words)), label))
+    return pl.DataFrame(rows, schema=["tweet_id", "text", "label"], orient="row")
+
+
+def invented_words(count: int = 45_000, seed: int = 0) -> list[str]:
+    """Made-up words out of French syllables, which let a tokenizer of camembert's size be trained."""
+    rng = random.Random(seed)
+    onsets = [
+        "b",
+        "bl",
+        "br",
+        "c",
+        "ch",
+        "cl",
+        "d",
+        "dr",
+        "f",
+        "fl",
+        "g",
+        "gr",
+        "j",
+        "l",
+        "m",
+        "n",
+        "p",
+        "pr",
+        "s",
+        "tr",
+        "v",
+    ]
+    nuclei = ["a", "ai", "au", "e", "é", "è", "en", "eu", "i", "ie", "in", "o", "oi", "on", "ou", "u", "ui"]
+    codas = ["", "", "", "l", "n", "r", "s", "t", "x", "che", "ge", "me", "ne", "que", "se", "te", "ve"]
+    return [
+        "".join(rng.choice(onsets) + rng.choice(nuclei) for _ in range(rng.randint(1, 3))) + rng.choice(codas)
+        for _ in range(count)
+    ]
+
+
+def tokenizer(texts: list[str], folder: Path) -> PreTrainedTokenizerFast:
+    """A Unigram tokenizer of PIECES pieces with camembert's special tokens. Pieces that training on so little text
+    does not find are made-up words."""
+    raw = Tokenizer(models.Unigram())
+    raw.normalizer = normalizers.NFC()
+    raw.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
+    raw.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")
+    raw.train_from_iterator(
+        texts,
+        trainers.UnigramTrainer(vocab_size=PIECES, special_tokens=SPECIALS, unk_token="<unk>", show_progress=False),
+    )
+    raw.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 5), ("</s>", 6)])
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=raw,
+        bos_token="<s>",
+        cls_token="<s>",
+        eos_token="</s>",
+        sep_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+        mask_token="<mask>",
+        model_max_length=MAX_LENGTH,
+    )
+    fast.save_pretrained(str(folder))
+    return fast
+
+
+def corpus(invented: list[str], seed: int = 1) -> list[str]:
+    """What the tokenizer is trained on: tweets, and every made-up word twice."""
+    shuffled = invented * 2
+    random.Random(seed).shuffle(shuffled)
+    return tweets(6000, seed, invented)["text"].to_list() + [
+        " ".join(shuffled[start : start + 20]) for start in range(0, len(shuffled), 20)
+    ]
+
+
+def encoder(size: str, vocabulary: int, labels: Labels, seed: int = 0) -> CamembertForSequenceClassification:
+    torch.manual_seed(seed)
+    width = WIDTHS[size]
+    config = CamembertConfig(
+        vocab_size=vocabulary,
+        hidden_size=width,
+        num_hidden_layers=LAYERS[size],
+        num_attention_heads=width // 64,
+        intermediate_size=4 * width,
+        max_position_embeddings=514,
+        type_vocab_size=1,
+        pad_token_id=1,
+        bos_token_id=5,
+        eos_token_id=6,
+        id2label=dict(enumerate(labels.names)),
+        label2id={name: position for position, name in enumerate(labels.names)},
+    )
+    model = CamembertForSequenceClassification(config).eval()
+    # Plain random weights leave `<s>` nearly the same for all tweets, and int8's errors a sixth of what differs. With
+    # more attention and less position, feed-forward and token type, they are a twentieth.
+    with torch.no_grad():
+        embeddings = model.roberta.embeddings
+        embeddings.position_embeddings.weight.mul_(0.2)
+        embeddings.token_type_embeddings.weight.mul_(0.2)
+        for layer in model.roberta.encoder.layer:
+            layer.attention.self.value.weight.mul_(3)
+            layer.attention.output.dense.weight.mul_(3)
+            layer.output.dense.weight.mul_(0.5)
+    return model
+
+
+def features(model: CamembertForSequenceClassification, rows: list[list[int]]) -> np.ndarray:
+    """The last state of `<s>`, (tweets, width)."""
+    found = np.zeros((len(rows), model.config.hidden_size), dtype=np.float32)
+    for batch in token_batches([len(ids) for ids in rows], 4096):
+        longest = len(rows[batch[0]])
+        ids = torch.tensor([rows[row] + [1] * (longest - len(rows[row])) for row in batch])
+        with torch.inference_mode():
+            found[batch] = (
+                model.roberta(input_ids=ids, attention_mask=(ids != 1).long()).last_hidden_state[:, 0].numpy()
+            )
+    return found
+
+
+def fit_head(model: CamembertForSequenceClassification, states: np.ndarray) -> float:
+    """Logistic regression on the frozen `<s>` states, written into the model's own head. Returns its accuracy.
+
+    Its targets are clusters of the states. The invented tweets' own labels will not do: random states hold too little
+    of them, and a head that is unsure of most tweets is no trained model. The dense layer turns a state into its
+    leading principal components, scaled so that tanh neither saturates nor vanishes; the output layer holds the
+    regression.
+    """
+    components = PCA(COMPONENTS).fit(states)
+    turn = components.components_ / (2 * np.sqrt(components.explained_variance_[0]))  # (components, width)
+    shift = -turn @ components.mean_
+    squashed = np.tanh(states @ turn.T + shift)
+    targets = KMeans(model.config.num_labels, n_init=10, random_state=0).fit_predict(squashed)
+    regression = LogisticRegression(C=3, max_iter=2000).fit(squashed, targets)
+    dense, output = model.classifier.dense, model.classifier.out_proj
+    with torch.no_grad():
+        for parameter in (dense.weight, dense.bias, output.weight):
+            parameter.zero_()
+        dense.weight[:COMPONENTS] = torch.tensor(turn, dtype=torch.float32)
+        dense.bias[:COMPONENTS] = torch.tensor(shift, dtype=torch.float32)
+        output.weight[:, :COMPONENTS] = torch.tensor(regression.coef_, dtype=torch.float32)
+        output.bias.copy_(torch.tensor(regression.intercept_, dtype=torch.float32))
+    return float(regression.score(squashed, targets))
+
+
+def build(folder: Path, size: str) -> Bundle:
+    """A bundle (not exported yet) of a model of `size`, with its head fitted."""
+    invented = invented_words()
+    with bundle.building(folder) as layout:
+        fast = tokenizer(corpus(invented), layout.checkpoint)
+        sample = tweets(FITTED_ON, 2, invented)
+        labels = Labels.of(sample["label"])
+        model = encoder(size, len(fast), labels)
+        rows = fast(sample["text"].to_list(), truncation=True, max_length=MAX_LENGTH)["input_ids"]
+        accuracy = fit_head(model, features(model, rows))
+        model.save_pretrained(str(layout.checkpoint), safe_serialization=True)
+        manifest = Manifest(
+            model_version=bundle.model_version(layout, labels),
+            labels=labels.names,
+            base_model=f"random weights, size of {size}",
+            max_length=MAX_LENGTH,
+            data={},
+            metrics={"accuracy_where_fitted": accuracy},
+        )
+        bundle.seal(layout, manifest)
+    return bundle.load(folder)

@@ -1,0 +1,356 @@
+"""How fast are tweets classified, and with which labels? Ours and the other ways, side by side in one run.
+
+    python tests/benchmarks/bulk.py                   about 12 minutes on two quiet cores
+    python tests/benchmarks/bulk.py --size distil     DistilCamemBERT's size
+    python tests/benchmarks/bulk.py --quick           a smoke test: a small model, two minutes
+
+Every way is run once a round, one after the other, and its row is the median over rounds: the speed of a machine
+drifts, ratios within a round do not. The model has random weights and a fitted head (see _base_model.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import _base_model as base
+import _rivals as rivals
+import numpy as np
+import onnx
+import polars as pl
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from rich.console import Console
+from rich.table import Table
+
+from camembias import bundle as bundles
+from camembias import store as stores
+from camembias.bundle import Bundle
+from camembias.reference import torch_logits
+from camembias.scoring import Scorer, margins, open_session
+from camembias.settings import cpu_count
+from export.job import export
+
+console = Console(width=140)
+FEWEST_RESCORED = 0.03
+START = 64  # tweets of the small job whose time is taken off the large one's, start-up included
+REFERENCE = "Hugging Face pipeline, PyTorch, batch 32"
+
+
+@dataclass
+class Row:
+    name: str
+    way: rivals.Way | None  # None: `note` says why there is none
+    note: str = ""
+    seconds: list[float] = field(default_factory=list)
+    labels: np.ndarray | None = None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", choices=sorted(base.LAYERS), default="base")
+    parser.add_argument("--tweets", type=int, default=384)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--parity", type=int, default=1000, help="texts that the export is measured on")
+    parser.add_argument("--quick", action="store_true", help="--size small --tweets 128 --rounds 1 --parity 200")
+    parser.add_argument("--json", type=Path, help="also write the results to this file")
+    parser.add_argument("--keep", type=Path, help="folder for the model; used again when it is there")
+    options = parser.parse_args()
+    if options.quick:
+        options.size, options.tweets, options.rounds, options.parity = "small", 128, 1, 200
+    torch.set_num_threads(cpu_count())
+    with tempfile.TemporaryDirectory(prefix="camembias-bench-") as scratch:
+        found = benchmark(options, Path(scratch))
+    show(found)
+    if options.json:
+        options.json.write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def benchmark(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
+    invented = base.invented_words()
+    made = _model(options, options.keep or scratch, invented)
+    tweets = base.tweets(options.tweets, 7, invented).unique("text", maintain_order=True)
+    texts = tweets["text"].to_list()
+    threads, length = cpu_count(), made.manifest.max_length
+    fp32 = Scorer.open(made.layout, made.layout.onnx, length, threads)
+    int8 = Scorer.open(made.layout, made.layout.onnx_int8, length, threads) if _int8(made) else fp32
+    plain = _progress("the graphs of the others", lambda: rivals.plain_graphs(made, scratch / "plain"))
+    tweets.write_parquet(scratch / "large.parquet")
+    tweets.head(START).write_parquet(scratch / "small.parquet")
+    calibration = base.tweets(96, 9, invented)["text"].to_list()
+    command = Command(made, scratch)
+    rows = [
+        _row(REFERENCE, lambda: rivals.hugging_face(made)),
+        _row("optimum pipeline, fp32, batch 32", lambda: rivals.optimum(made, plain, "model.onnx")),
+        _row("optimum pipeline, dynamic int8, batch 32", lambda: rivals.optimum(made, plain, "model_int8.onnx")),
+        _row("OpenVINO bf16, our batches", lambda: rivals.openvino(plain, fp32, threads, "bf16")),
+        _row("OpenVINO NNCF int8, our batches", lambda: rivals.nncf_int8(plain, fp32, threads, calibration)),
+        _row("ONNX Runtime dynamic int8, our batches", lambda: _in_threads(plain / "model_int8.onnx", fp32, threads)),
+        _row("camembias fp32, in process", lambda: lambda batch: fp32.logits(batch).argmax(axis=1)),
+        _row("camembias int8 + fp32, in process", lambda: _ours(made, int8, fp32)),
+        _row("raw ONNX Runtime, the same batches", lambda: _raw(made, int8, fp32, texts)),
+        _row("camembias classify, steady rate", lambda: command),
+    ]
+    for number in range(options.rounds):
+        for row in rows:
+            if row.way is not None:
+                _progress(f"round {number + 1}: {row.name}", lambda row=row: _run(row, texts))
+    reference = torch_logits(made, texts).argmax(axis=1)
+    return _results(options, made, int8, rows, reference, texts, command)
+
+
+def _model(options: argparse.Namespace, folder: Path, invented: list[str]) -> Bundle:
+    root = folder / f"{options.size}-{options.parity}"
+    if not root.exists():
+        _progress(f"a model of size {options.size}", lambda: base.build(root, options.size))
+    made = bundles.load(root)
+    if made.manifest.serving_version is None:
+        given = base.tweets(options.parity, 5, invented)["text"].to_list()
+        made = _progress("its export", lambda: export(root, given, count=options.parity))
+    return made
+
+
+def _int8(made: Bundle) -> bool:
+    return made.layout.onnx_int8.exists()
+
+
+def _row(name: str, make: Callable[[], rivals.Way]) -> Row:
+    try:
+        return Row(name, _progress(f"preparing: {name}", make))
+    except rivals.NotInstalled as err:
+        return Row(name, None, f"not installed: {err}")
+
+
+def _run(row: Row, texts: list[str]) -> None:
+    assert row.way is not None
+    if row.labels is None and not isinstance(row.way, Command):
+        row.way(texts[:START])  # warm
+    began = time.perf_counter()
+    row.labels = row.way(texts)
+    row.seconds.append(row.way.steady_s if isinstance(row.way, Command) else time.perf_counter() - began)
+
+
+def _ours(made: Bundle, int8: Scorer, fp32: Scorer) -> rivals.Way:
+    """What the bulk job does with distinct texts: int8, then fp32 where the margin is under the bound."""
+
+    def classify(texts: list[str]) -> rivals.Ids:
+        logits = int8.logits(texts)
+        again = np.flatnonzero(margins(logits) < (made.manifest.rescore_margin or 0))
+        if len(again):
+            logits[again] = fp32.logits([texts[row] for row in again])
+        return logits.argmax(axis=1)
+
+    return classify
+
+
+def _in_threads(path: Path, scorer: Scorer, threads: int) -> rivals.Way:
+    """A graph on our batches, one session a thread, with tokenising."""
+    sessions = [open_session(path) for _ in range(threads)]
+    return lambda texts: _on_sessions(sessions, list(rivals.feeds(scorer, texts)), len(texts))
+
+
+def _raw(made: Bundle, int8: Scorer, fp32: Scorer, texts: list[str]) -> rivals.Way:
+    """The least that our own path could take: only `session.run` on arrays made before, re-scoring included."""
+    again = np.flatnonzero(margins(int8.logits(texts)) < (made.manifest.rescore_margin or 0))
+    first, second = list(rivals.feeds(int8, texts)), list(rivals.feeds(fp32, [texts[row] for row in again]))
+    threads = cpu_count()
+    quick = [open_session(made.layout.onnx_int8 if _int8(made) else made.layout.onnx) for _ in range(threads)]
+    exact = [open_session(made.layout.onnx) for _ in range(threads)]
+
+    def classify(same: list[str]) -> rivals.Ids:
+        assert len(same) in (len(texts), START)  # START: the warm-up
+        labels = _on_sessions(quick, first, len(texts))
+        labels[again] = _on_sessions(exact, second, len(again))
+        return labels
+
+    return classify
+
+
+def _on_sessions(sessions: list[Any], batches: list[Any], tweets: int) -> rivals.Ids:
+    labels = np.zeros(tweets, dtype=np.int64)
+
+    def work(start: int) -> None:
+        for rows, feed in batches[start :: len(sessions)]:
+            labels[rows] = sessions[start].run(None, feed)[0].argmax(axis=1)
+
+    with ThreadPoolExecutor(len(sessions)) as pool:
+        list(pool.map(work, range(len(sessions))))
+    return labels
+
+
+class Command:
+    """`camembias classify` in a process of its own, on a small file and a large one."""
+
+    def __init__(self, made: Bundle, scratch: Path) -> None:
+        self.made, self.scratch, self.jobs = made, scratch, 0
+        self.steady_s = 0.0
+        self.start_s: list[float] = []
+        self.total_s: list[float] = []
+        self.peak_bytes = 0
+
+    def __call__(self, texts: list[str]) -> rivals.Ids:
+        small, _ = self._job("small.parquet")
+        large, store = self._job("large.parquet")
+        # The small job's own tweets are taken off with its start: what is left is the rate in between.
+        self.steady_s = (large - small) * len(texts) / max(1, len(texts) - START)
+        self.start_s.append(small - self.steady_s * START / len(texts))
+        self.total_s.append(large)
+        rows = stores.open_existing(store).scan("predictions").select("tweet_id", "label").collect()
+        tweets = pl.read_parquet(self.scratch / "large.parquet").select("tweet_id")
+        labels = tweets.join(rows, on="tweet_id", how="left", maintain_order="left")["label"].to_list()
+        return np.array([self.made.manifest.labels.index(label) for label in labels])
+
+    def _job(self, name: str) -> tuple[float, Path]:
+        self.jobs += 1
+        store = self.scratch / f"store-{self.jobs}"
+        code = "from camembias.cli import main; main()"
+        arguments = ["classify", self.made.layout.root, self.scratch / name, "--store", store]
+        began = time.perf_counter()
+        child = subprocess.Popen([sys.executable, "-c", code, *map(str, arguments)], stdout=subprocess.DEVNULL)
+        _, status, used = os.wait4(child.pid, 0)
+        if status:
+            raise SystemExit(f"camembias classify failed with status {status}")
+        self.peak_bytes = max(self.peak_bytes, used.ru_maxrss * 1024)
+        return time.perf_counter() - began, store
+
+
+def int8_ceiling(threads: int, seconds: float = 1.0) -> float:
+    """Multiplications and additions of int8 a second in ONNX Runtime's own matrix product, one session a thread."""
+    rows, inner, columns = 512, 768, 3072
+    weight = np.random.default_rng(0).integers(-127, 127, (inner, columns)).astype(np.int8)
+    node = helper.make_node("MatMulInteger", ["a", "w", "zero"], ["y"])
+    graph = helper.make_graph(
+        [node],
+        "ceiling",
+        [helper.make_tensor_value_info("a", TensorProto.UINT8, [rows, inner])],
+        [helper.make_tensor_value_info("y", TensorProto.INT32, [rows, columns])],
+        [numpy_helper.from_array(weight, "w"), numpy_helper.from_array(np.array(128, np.uint8), "zero")],
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ceiling.onnx"
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+        sessions = [open_session(path) for _ in range(threads)]
+    feed = {"a": np.random.default_rng(1).integers(0, 255, (rows, inner)).astype(np.uint8)}
+
+    def work(session: Any) -> int:
+        until, runs = time.perf_counter() + seconds, 0
+        while time.perf_counter() < until:
+            session.run(None, feed)
+            runs += 1
+        return runs
+
+    with ThreadPoolExecutor(threads) as pool:
+        return sum(pool.map(work, sessions)) * 2 * rows * inner * columns / seconds
+
+
+def _results(
+    options: argparse.Namespace,
+    made: Bundle,
+    int8: Scorer,
+    rows: list[Row],
+    reference: np.ndarray,
+    texts: list[str],
+    command: Command,
+) -> dict[str, Any]:
+    lengths = np.array([len(encoding.ids) for encoding in int8.tokenizer.encode_batch_fast(texts)])
+    logits = int8.logits(texts)
+    ceiling = int8_ceiling(cpu_count())
+    width, layers = base.WIDTHS[options.size], base.LAYERS[options.size]
+    per_tweet = 24 * layers * width**2 * float(lengths.mean())  # products with weights alone
+    slowest = rows[0].seconds
+    table = []
+    for row in rows:
+        if row.way is None:
+            table.append({"way": row.name, "note": row.note})
+            continue
+        ratios = [first / own for first, own in zip(slowest, row.seconds, strict=True)]
+        table.append(
+            {
+                "way": row.name,
+                "tweets_per_s": len(texts) / statistics.median(row.seconds),
+                "times_reference": statistics.median(ratios),
+                "labels_as_pytorch": float((row.labels == reference).mean()),
+            }
+        )
+    parity = made.manifest.parity or {}
+    return {
+        "size": options.size,
+        "tweets": len(texts),
+        "rounds": options.rounds,
+        "threads": cpu_count(),
+        "cpu": parity["cpu"],
+        "tokens_mean": float(lengths.mean()),
+        "tokens_quantiles": dict(
+            zip(
+                map(str, (5, 25, 50, 75, 95, 100)),
+                np.percentile(lengths, [5, 25, 50, 75, 95, 100]).tolist(),
+                strict=True,
+            )
+        ),
+        "labels": dict(
+            zip(made.manifest.labels, np.bincount(reference, minlength=len(made.labels)).tolist(), strict=True)
+        ),
+        "int8": parity["sentence"],
+        "rescore_margin": made.manifest.rescore_margin,
+        "rescored_share": float((margins(logits) < (made.manifest.rescore_margin or 0)).mean()),
+        "rows": table,
+        "overhead_of_classify": statistics.median(
+            whole / raw - 1 for whole, raw in zip(rows[-1].seconds, rows[-2].seconds, strict=True)
+        ),
+        "classify_start_s": statistics.median(command.start_s),
+        "classify_total_s": statistics.median(command.total_s),
+        "classify_peak_gb": command.peak_bytes / 1e9,
+        "int8_ceiling_gops": ceiling / 1e9,
+        "int8_ceiling_tweets_per_s": ceiling / per_tweet,
+    }
+
+
+def show(found: dict[str, Any]) -> None:
+    quantiles = ", ".join(f"{name} % {value:.0f}" for name, value in found["tokens_quantiles"].items())
+    console.print(
+        f"\n{found['tweets']} tweets of {found['tokens_mean']:.1f} tokens ({quantiles}), size {found['size']}, "
+        f"{found['threads']} threads, {found['cpu']}, medians of {found['rounds']} rounds\nlabels {found['labels']}\n"
+        f"{found['int8']} Bound {found['rescore_margin']} logits: {found['rescored_share']:.1%} scored again"
+    )
+    if found["rescored_share"] < FEWEST_RESCORED:
+        console.print(
+            f"[red]fewer than {FEWEST_RESCORED:.0%} are scored again: speed and labels here prove little[/red]"
+        )
+    table = Table("way", "tweets/s", "× first row", "labels as PyTorch fp32")
+    for row in found["rows"]:
+        if "note" in row:
+            table.add_row(row["way"], row["note"], "", "")
+        else:
+            cells = f"{row['tweets_per_s']:.1f}", f"{row['times_reference']:.2f}", f"{row['labels_as_pytorch']:.2%}"
+            table.add_row(row["way"], *cells)
+    console.print(table)
+    console.print(
+        f"classify over raw ONNX Runtime: {found['overhead_of_classify']:+.1%}; it starts in "
+        f"{found['classify_start_s']:.1f} s, takes {found['classify_total_s']:.1f} s in all and "
+        f"{found['classify_peak_gb']:.2f} GB at most\n"
+        f"int8 ceiling of the machine: {found['int8_ceiling_gops']:.0f} GOP/s, "
+        f"or {found['int8_ceiling_tweets_per_s']:.0f} tweets/s"
+    )
+
+
+def _progress(title: str, work: Callable[[], Any]) -> Any:
+    began = time.perf_counter()
+    with console.status(title):
+        found = work()
+    console.print(f"[dim]{title}: {time.perf_counter() - began:.1f} s[/dim]")
+    return found
+
+
+if __name__ == "__main__":
+    main()
