@@ -1,0 +1,160 @@
+"""How far requests are: explained, failed, running or waiting. All of it from the store, so an emptied queue shows.
+
+A request is met by an explanation of its own batch, or by one of another batch computed after it was made: so a batch
+that was split counts, and one that asks again for what was explained before does not count as done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import polars as pl
+
+from camembias import attempts
+from camembias.store import Store, now
+
+_KEYS = ["tweet_id", "model_version", "target", "method", "baseline"]
+_RATE_WINDOW = timedelta(minutes=5)
+_GROUP = ["model_version", "requested_by", "design_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of some batches: tweet × target that are explained, those of them that miss completeness, tweets that failed."""
+
+    explained: int = 0
+    unconverged: int = 0
+    failed: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(
+            self.explained + other.explained, self.unconverged + other.unconverged, self.failed + other.failed
+        )
+
+
+def of_batch(store: Store, batch: str) -> tuple[Counts, bool]:
+    """One batch by its own parts alone, cheap enough to ask often: its counts, and whether it is finished."""
+    asked = store.read("requests", batch)
+    made = store.read("explanations", batch) if store.has_part("explanations", batch) else None
+    failed = set(store.read("failures", batch)["tweet_id"]) if store.has_part("failures", batch) else set()
+    explained = set() if made is None else set(made["tweet_id"])
+    counts = Counts(
+        0 if made is None else made.height,
+        0 if made is None else int((~made["converged"]).sum()),
+        len(failed - explained),
+    )
+    return counts, set(asked["tweet_id"]) <= explained | failed
+
+
+def unexplained(store: Store, wanted: pl.DataFrame) -> pl.DataFrame:
+    """The tweet_id of rows of `requests` that lack an explanation of any of their targets."""
+    rows = wanted.select("tweet_id", "model_version", "targets", "method", "baseline").explode("targets").lazy()
+    rows = rows.rename({"targets": "target"}).join(store.scan("explanations").select(_KEYS), on=_KEYS, how="anti")
+    return rows.select("tweet_id").unique().collect()
+
+
+def waiting(store: Store, wanted: pl.DataFrame, by: Collection[str] | None = None) -> pl.DataFrame:
+    """tweet_id and batch of those of the wanted rows that wait already with all their targets, asked for by `by`."""
+    still = open_requests(store)
+    if by is not None:
+        still = still.filter(pl.col("requested_by").is_in(list(by)))
+    rows = wanted.select("tweet_id", "model_version", "targets", "method", "baseline").explode("targets").lazy()
+    rows = rows.rename({"targets": "target"}).join(still.select(*_KEYS, "batch"), on=_KEYS, how="left")
+    whole = rows.group_by("tweet_id").agg(pl.col("batch").null_count().alias("missing"), pl.col("batch").first())
+    return whole.filter(pl.col("missing") == 0).select("tweet_id", "batch").collect()
+
+
+def open_requests(store: Store) -> pl.LazyFrame:
+    """Rows of `requests`, one a target, that are neither explained nor failed."""
+    return _states(store).filter(pl.col("state") == "open")
+
+
+def _states(store: Store) -> pl.LazyFrame:
+    """Rows of `requests`, one a target, with `state` explained, failed or open."""
+    columns = ["batch", *_KEYS, "requested_by", "design_id", "requested_at"]
+    rows = store.scan("requests").rename({"targets": "target"}).select(columns).explode("target")
+    made = store.scan("explanations").select("batch", *_KEYS, "computed_at")
+    own = made.select("batch", *_KEYS).unique().with_columns(own=pl.lit(True))
+    latest = made.group_by(_KEYS).agg(pl.col("computed_at").max())
+    failed = store.scan("failures").select("batch", "tweet_id").unique().with_columns(failed=pl.lit(True))
+    rows = rows.join(own, on=["batch", *_KEYS], how="left").join(latest, on=_KEYS, how="left")
+    explained = pl.col("own").fill_null(False) | (pl.col("computed_at") >= pl.col("requested_at")).fill_null(False)
+    state = pl.when(explained).then(pl.lit("explained"))
+    state = state.when(pl.col("failed").fill_null(False)).then(pl.lit("failed")).otherwise(pl.lit("open"))
+    return rows.join(failed, on=["batch", "tweet_id"], how="left").select(*columns, state.alias("state"))
+
+
+def unfinished(store: Store, model_version: str) -> tuple[list[str], dict[str, int]]:
+    """Batches of this model that a worker still has to see, and tweets that wait for workers of other models.
+
+    A batch that was begun and not finished counts even with all explained: its texts are still to be blanked.
+    """
+    rows = open_requests(store).select("batch", "model_version", "tweet_id").unique().collect()
+    mine = rows.filter(pl.col("model_version") == model_version)
+    others = rows.filter(pl.col("model_version") != model_version).group_by("model_version").len()
+    begun = [batch for batch in attempts.begun(store) if store.has_part("requests", batch)]
+    here = [batch for batch in begun if set(store.read("requests", batch)["model_version"]) == {model_version}]
+    return sorted({*mine["batch"], *here}), dict(others.rows())
+
+
+def summary(store: Store) -> pl.DataFrame:
+    """One row a model and what asked (a design, tweets by id, texts, a query); counts of tweet × target.
+
+    `running` is of batches that a live worker holds; `waiting` is the rest; `oldest_s` is the age in seconds of the
+    oldest request that is not explained; `attempts` is the largest number of attempts at a batch not finished.
+    """
+    begun = attempts.begun(store)
+    running = [batch for batch, one in begun.items() if one.running]
+    tries = pl.DataFrame(
+        {"batch": list(begun), "attempts": [one.attempts for one in begun.values()]},
+        schema={"batch": pl.String(), "attempts": pl.Int64()},
+    )
+    still = pl.col("state") == "open"
+    held = pl.col("batch").is_in(running)
+    table = (
+        _states(store)
+        .join(tries.lazy(), on="batch", how="left")
+        .group_by(_GROUP)
+        .agg(
+            pl.len().alias("requested"),
+            (pl.col("state") == "explained").sum().alias("explained"),
+            (pl.col("state") == "failed").sum().alias("failed"),
+            (still & held).sum().alias("running"),
+            (still & ~held).sum().alias("waiting"),
+            (pl.lit(now()) - pl.col("requested_at").filter(still).min()).dt.total_seconds().alias("oldest_s"),
+            pl.col("attempts").max(),
+        )
+        .sort(_GROUP)
+        .collect()
+    )
+    return table.with_columns(pl.col("requested", "explained", "failed", "running", "waiting").cast(pl.Int64()))
+
+
+def rates(store: Store) -> dict[str, float]:
+    """Explanations (tweet × target) a second of each model, over the last five minutes in which there were any."""
+    rows = store.scan("explanations").select("model_version", "computed_at", "duration_ms")
+    ends = pl.col("computed_at").max().over("model_version")
+    recent = rows.filter(pl.col("computed_at") >= ends - _RATE_WINDOW)
+    spans = recent.group_by("model_version").agg(
+        pl.len().alias("count"),
+        (pl.col("computed_at").max() - pl.col("computed_at").min()).dt.total_microseconds().alias("span_us"),
+        pl.col("duration_ms").sum().alias("work_ms"),
+    )
+    # One batch alone has no span: what it took is all there is to know.
+    return {
+        version: round(count / max(span_us / 1e6, work_ms / 1e3 if span_us == 0 else 0.0, 1e-3), 2)
+        for version, count, span_us, work_ms in spans.collect().rows()
+    }
+
+
+def shown(store: Store, tweet_ids: Sequence[str], model_version: str, baseline: str) -> pl.DataFrame:
+    """The latest explanations of these tweets, one row a tweet and target."""
+    wanted = (
+        pl.col("tweet_id").is_in(list(tweet_ids))
+        & (pl.col("model_version") == model_version)
+        & (pl.col("baseline") == baseline)
+    )
+    rows = store.scan("explanations").filter(wanted).sort("computed_at").unique(_KEYS, keep="last")
+    return rows.sort("tweet_id", "target").collect()
