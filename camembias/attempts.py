@@ -71,6 +71,8 @@ def holding(store: Store, batch: str) -> Iterator[Trail]:
     path = store.attempts / f"{batch}{_SUFFIX}"
     path.parent.mkdir(exist_ok=True)
     with _locked(path) as file:
+        if not path.read_bytes().endswith(b"\n"):
+            file.write(b"\n")  # ends a line torn by a kill
         yield Trail(path, file, _read(path))
 
 

@@ -22,30 +22,34 @@ _GROUP = ["model_version", "requested_by", "design_id"]
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Of some batches: tweet × target that are explained, those of them that miss completeness, tweets that failed."""
+    """Of some batches: tweets that are explained or failed; explanations (tweet × target), and how many of those
+    miss completeness."""
 
+    done: int = 0
+    failed: int = 0
     explained: int = 0
     unconverged: int = 0
-    failed: int = 0
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.explained + other.explained, self.unconverged + other.unconverged, self.failed + other.failed
-        )
+        return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
 
 
 def of_batch(store: Store, batch: str) -> tuple[Counts, bool]:
     """One batch by its own parts alone, cheap enough to ask often: its counts, and whether it is finished."""
-    asked = store.read("requests", batch)
-    made = store.read("explanations", batch) if store.has_part("explanations", batch) else None
-    failed = set(store.read("failures", batch)["tweet_id"]) if store.has_part("failures", batch) else set()
-    explained = set() if made is None else set(made["tweet_id"])
-    counts = Counts(
-        0 if made is None else made.height,
-        0 if made is None else int((~made["converged"]).sum()),
-        len(failed - explained),
-    )
-    return counts, set(asked["tweet_id"]) <= explained | failed
+    made = [table for table in ("explanations", "failures") if store.has_part(table, batch)]
+    if not made:
+        return Counts(), False
+    rows = {table: store.read(table, batch) for table in made}
+    explained = set(rows["explanations"]["tweet_id"]) if "explanations" in rows else set()
+    failed = set(rows["failures"]["tweet_id"]) - explained if "failures" in rows else set()
+    converged = rows["explanations"]["converged"] if explained else pl.Series([], dtype=pl.Boolean())
+    counts = Counts(len(explained) + len(failed), len(failed), len(converged), int((~converged).sum()))
+    return counts, set(store.read("requests", batch)["tweet_id"]) <= explained | failed
+
+
+def tweets_of(store: Store, batches: Collection[str]) -> int:
+    rows = store.scan("requests").filter(pl.col("batch").is_in(list(batches)))
+    return int(rows.select(pl.struct("batch", "tweet_id").n_unique()).collect().item())
 
 
 def unexplained(store: Store, wanted: pl.DataFrame) -> pl.DataFrame:
@@ -81,22 +85,27 @@ def _states(store: Store) -> pl.LazyFrame:
     failed = store.scan("failures").select("batch", "tweet_id").unique().with_columns(failed=pl.lit(True))
     rows = rows.join(own, on=["batch", *_KEYS], how="left").join(latest, on=_KEYS, how="left")
     explained = pl.col("own").fill_null(False) | (pl.col("computed_at") >= pl.col("requested_at")).fill_null(False)
-    state = pl.when(explained).then(pl.lit("explained"))
-    state = state.when(pl.col("failed").fill_null(False)).then(pl.lit("failed")).otherwise(pl.lit("open"))
+    failed_or_open = pl.when(pl.col("failed").fill_null(False)).then(pl.lit("failed")).otherwise(pl.lit("open"))
+    state = pl.when(explained).then(pl.lit("explained")).otherwise(failed_or_open)
     return rows.join(failed, on=["batch", "tweet_id"], how="left").select(*columns, state.alias("state"))
 
 
-def unfinished(store: Store, model_version: str) -> tuple[list[str], dict[str, int]]:
-    """Batches of this model that a worker still has to see, and tweets that wait for workers of other models.
+def unfinished(store: Store, model_version: str) -> list[str]:
+    """Batches of this model that a worker still has to see.
 
-    A batch that was begun and not finished counts even with all explained: its texts are still to be blanked.
+    One that was begun and not finished counts even with all explained: its texts are still to be blanked.
     """
-    rows = open_requests(store).select("batch", "model_version", "tweet_id").unique().collect()
-    mine = rows.filter(pl.col("model_version") == model_version)
-    others = rows.filter(pl.col("model_version") != model_version).group_by("model_version").len()
+    still = open_requests(store).filter(pl.col("model_version") == model_version)
     begun = [batch for batch in attempts.begun(store) if store.has_part("requests", batch)]
-    here = [batch for batch in begun if set(store.read("requests", batch)["model_version"]) == {model_version}]
-    return sorted({*mine["batch"], *here}), dict(others.rows())
+    here = [batch for batch in begun if store.read("requests", batch)["model_version"][0] == model_version]
+    return sorted({*still.select("batch").unique().collect()["batch"], *here})
+
+
+def waiting_for_others(store: Store, model_version: str) -> dict[str, int]:
+    """Tweets that wait for workers of other models, by model version."""
+    others = open_requests(store).filter(pl.col("model_version") != model_version)
+    rows = others.group_by("model_version").agg(pl.col("tweet_id").n_unique()).sort("model_version").collect().rows()
+    return dict(rows)
 
 
 def summary(store: Store) -> pl.DataFrame:
@@ -149,7 +158,7 @@ def rates(store: Store) -> dict[str, float]:
     }
 
 
-def shown(store: Store, tweet_ids: Sequence[str], model_version: str, baseline: str) -> pl.DataFrame:
+def latest(store: Store, tweet_ids: Sequence[str], model_version: str, baseline: str) -> pl.DataFrame:
     """The latest explanations of these tweets, one row a tweet and target."""
     wanted = (
         pl.col("tweet_id").is_in(list(tweet_ids))

@@ -97,6 +97,17 @@ def ask_text(store: Store, bundle: Bundle, text: str, how: How) -> Asked:
     return _ask(store, bundle, pl.DataFrame([row], schema=schema), how, _TEXT)
 
 
+def ask_unfinished(store: Store, bundle: Bundle) -> Asked:
+    """What was asked of this model and is not finished: for when the queue was emptied."""
+    rows = progress.open_requests(store).filter(pl.col("model_version") == bundle.model_version).collect()
+    batches = progress.unfinished(store, bundle.model_version)
+    return Asked((), tuple(batches), (), rows["tweet_id"].n_unique(), rows.height)
+
+
+def is_urgent(store: Store, batch: str) -> bool:
+    return store.read("requests", batch)["requested_by"][0] in URGENT
+
+
 def batch_tweets(store: Store, model_version: str, targets: int) -> int:
     """Tweets that make about `BATCH_MS` of work, by the time that recent explanations of this model took."""
     for name in islice(reversed(store.part_names("explanations")), _RECENT):

@@ -186,14 +186,15 @@ def frame_of(store: Store, bundle: Bundle) -> pl.DataFrame:
         others = predictions.select("model_version").unique().collect()["model_version"].to_list()
         held = f"it holds those of {', '.join(sorted(others))}" if others else "it holds none"
         raise StoreError(
-            f"'{store.root}' has no predictions of model {bundle.model_version}, serving version "
-            f"{bundle.serving_version} ({held}); run: camembias classify {bundle.layout.root} INPUT --store {store.root}"
+            f"'{store.root}' has no predictions of model {bundle.model_version} as serving version "
+            f"{bundle.serving_version} ({held}); "
+            f"run: camembias classify {bundle.layout.root} INPUT --store {store.root}"
         )
     return rows
 
 
 def texts_of(store: Store, tweet_ids: pl.Series) -> pl.DataFrame:
-    """tweet_id, text in the order of `tweet_ids`; of several texts the longest, then the latest, as the view `tweets`."""
+    """tweet_id, text in the order of `tweet_ids`; of several texts the longest, then the latest."""
     wanted = pl.DataFrame({"tweet_id": tweet_ids})
     rows = store.scan("tweets").join(wanted.lazy(), on="tweet_id", how="semi").select("tweet_id", "text", "seen_at")
     best = rows.sort(pl.col("text").str.len_chars(), "seen_at").unique("tweet_id", keep="last").drop("seen_at")
@@ -206,4 +207,3 @@ def _inverse_root(sizes: Counter[str]) -> dict[str, float]:
 
 def _numbers(seed: str, tweet_ids: pl.Series) -> pl.Series:
     return pl.Series([permanent_random_number(seed, tweet) for tweet in tweet_ids], dtype=pl.Float64())
-

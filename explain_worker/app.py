@@ -22,6 +22,7 @@ from celery.exceptions import Reject
 from celery.signals import celeryd_after_setup, worker_init, worker_process_init
 from kombu import Connection
 from kombu.exceptions import OperationalError
+from redis.exceptions import AuthenticationError
 
 from camembias import bundle, messages, store
 from camembias.errors import BrokerError, CamembiasError
@@ -30,6 +31,7 @@ from camembias.settings import Settings, cpu_count
 if TYPE_CHECKING:
     from explain_worker.job import Model
 
+QUEUES = (messages.QUEUE_NOW, messages.QUEUE_SAMPLE)
 VISIBILITY_VARIABLE = "CAMEMBIAS_VISIBILITY_TIMEOUT"
 # Seconds after which an unfinished batch is delivered again. A batch takes seconds; a killed worker's waits this long.
 VISIBILITY_TIMEOUT = int(os.environ.get(VISIBILITY_VARIABLE, "600"))
@@ -100,9 +102,6 @@ def _take_own_queues(instance: Any, conf: Any, **_: Any) -> None:
     queues.select([messages.queue_of(name, manifest.model_version) for name in (messages.QUEUE_HEALTH, *chosen)])
 
 
-QUEUES = (messages.QUEUE_NOW, messages.QUEUE_SAMPLE)
-
-
 @worker_process_init.connect  # type: ignore[untyped-decorator, unused-ignore]
 def _load(**_: Any) -> None:
     _model()
@@ -145,7 +144,7 @@ def _connect(broker_url: str) -> Connection:
     except Exception as err:  # every transport has errors of its own
         connection.release()
         where = connection.as_uri()  # without the password
-        if type(err).__name__ in ("AuthenticationError", "NoPermissionError", "AuthorizationError"):
+        if isinstance(err.__cause__, AuthenticationError):
             raise BrokerError(
                 f"the queue at '{where}' refuses the password; put it into CAMEMBIAS_BROKER_URL: redis://:PASSWORD@HOST"
             ) from err
@@ -173,12 +172,12 @@ def send(broker_url: str, requests: Sequence[messages.ExplainRequest], queue: st
                 ) from err
 
 
-def _send(connection: Connection, task: str, argument: Any, queue: str, model_version: str, name: str) -> None:
+def _send(
+    connection: Connection, task: str, argument: Any, queue: str, model_version: str, name: str, **extra: Any
+) -> None:
+    where = messages.queue_of(queue, model_version)
     try:
-        app.send_task(
-            task, args=[argument], task_id=name, queue=messages.queue_of(queue, model_version),
-            connection=connection, retry=False,
-        )  # fmt: skip
+        app.send_task(task, args=[argument], task_id=name, queue=where, connection=connection, retry=False, **extra)
     except (OperationalError, *connection.connection_errors, *connection.channel_errors) as err:
         raise BrokerError(f"the queue refused a message ({err}); is it full, read-only or gone?") from err
 
@@ -198,7 +197,7 @@ def health(broker_url: str, model_version: str, timeout: int = 30) -> str:
     """The model version of a worker that really works off its queue. Raises BrokerError when none answers in time."""
     reply = f"camembias.health.{uuid.uuid4().hex}"
     with _connect(broker_url) as connection:
-        _send(connection, messages.HEALTH_TASK, reply, messages.QUEUE_HEALTH, model_version, reply)
+        _send(connection, messages.HEALTH_TASK, reply, messages.QUEUE_HEALTH, model_version, reply, expires=timeout)
         try:
             answer = connection.default_channel.client.blpop(reply, timeout=timeout)
         except connection.connection_errors as err:
