@@ -151,11 +151,15 @@ def rates(store: Store) -> dict[str, float]:
         (pl.col("computed_at").max() - pl.col("computed_at").min()).dt.total_microseconds().alias("span_us"),
         pl.col("duration_ms").sum().alias("work_ms"),
     )
-    # One batch alone has no span: what it took is all there is to know.
     return {
-        version: round(count / max(span_us / 1e6, work_ms / 1e3 if span_us == 0 else 0.0, 1e-3), 2)
+        version: round(count / _seconds(span_us / 1e6, work_ms / 1e3), 2)
         for version, count, span_us, work_ms in spans.collect().rows()
     }
+
+
+def _seconds(span: float, work: float) -> float:
+    """One batch alone is stored in a blink: what its work took is then all there is to know."""
+    return span if span >= 1 else max(span, work, 1e-3)
 
 
 def latest(store: Store, tweet_ids: Sequence[str], model_version: str, baseline: str) -> pl.DataFrame:

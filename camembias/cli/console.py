@@ -26,13 +26,14 @@ from rich.table import Table
 from rich.text import Text
 
 from camembias.errors import InputError, MissingExtra
-from camembias.settings import MODEL_VARIABLE, STORE_VARIABLE
+from camembias.settings import BROKER_VARIABLE, MODEL_VARIABLE, STORE_VARIABLE
 
 out = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
 StoreOption = Annotated[Path, typer.Option("--store", envvar=STORE_VARIABLE, help="Folder of the store.")]
 ModelOption = Annotated[Path, typer.Option("--model", envvar=MODEL_VARIABLE, help="Folder of the model bundle.")]
+BrokerOption = Annotated[str, typer.Option("--broker-url", envvar=BROKER_VARIABLE, help="Redis or Valkey address.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 

@@ -1,8 +1,7 @@
-"""explain · worker"""
+"""explain"""
 
 from __future__ import annotations
 
-import os
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -11,18 +10,25 @@ from typing import TYPE_CHECKING, Annotated
 import polars as pl
 import typer
 
-from camembias.cli.console import JsonOption, ModelOption, StoreOption, errors, name_values, needs, out, print_json
+from camembias.cli.console import (
+    BrokerOption,
+    JsonOption,
+    ModelOption,
+    StoreOption,
+    errors,
+    name_values,
+    out,
+    print_json,
+)
 from camembias.errors import InputError
-from camembias.settings import BROKER_VARIABLE, DEFAULT_BROKER_URL, MODEL_VARIABLE, STORE_VARIABLE
+from camembias.settings import DEFAULT_BROKER_URL
 
 if TYPE_CHECKING:
     from camembias.bundle import Bundle
-    from camembias.progress import Counts
     from camembias.requests import Asked, How
     from camembias.shading import Shading
     from camembias.store import Store
 
-BrokerOption = Annotated[str, typer.Option("--broker-url", envvar=BROKER_VARIABLE, help="Redis or Valkey address.")]
 _MOST_SHOWN = 20
 
 
@@ -40,7 +46,6 @@ class Baseline(StrEnum):
 
 def register(app: typer.Typer) -> None:
     app.command()(explain)
-    app.command()(worker)
 
 
 def explain(
@@ -94,8 +99,8 @@ def explain(
         asked = ask_unfinished(target_store, bundle)
     else:
         asked = _ask_picked(target_store, bundle, tweet, text, how)
-    sent = waiting.send_lost(target_store, bundle, broker_url, asked.batches)
-    if not json_:
+    sent = waiting.send_lost(target_store, bundle, broker_url, asked.all_batches)
+    if not json_ and not (asked.urgent and wait):
         _say_asked(target_store, bundle, asked, len(sent))
     found = waiting.wait_for(target_store, bundle, broker_url, asked.all_batches, timeout_s) if wait else Counts()
     if wait:
@@ -103,7 +108,9 @@ def explain(
     shadings = _shadings(target_store, bundle, asked, how, target, text) if wait and asked.urgent else []
     seconds = time.monotonic() - began
     if html is not None:
-        _write_html(shadings, html)
+        from camembias.shading import write_html
+
+        write_html(shadings, html)
     if json_:
         counts = (
             {"explained": found.explained, "unconverged": found.unconverged, "failed": found.failed} if wait else {}
@@ -112,8 +119,15 @@ def explain(
         print_json(
             {"tweets": asked.tweets, "batches": len(asked.batches), **counts, "seconds": round(seconds, 2), **shown}
         )
+    elif wait and asked.urgent:
+        _say_shown(target_store, asked, shadings, html)
     elif wait:
-        _say_done(found, seconds, store, shadings, html)
+        rate = found.explained / seconds if seconds else 0.0
+        out.print(
+            f"{found.explained} explanations in {seconds:.1f} s ({rate:.1f}/s), {found.unconverged} of them fail "
+            f"completeness, {found.failed} tweets failed\nnext: camembias query word_label --store {store}",
+            markup=False,
+        )
 
 
 def _targets(bundle: Bundle, target: str) -> tuple[str, ...]:
@@ -175,19 +189,17 @@ def _say_asked(store: Store, bundle: Bundle, asked: Asked, sent: int) -> None:
         out.print(f"{tweets} tweets wait for a worker with model {version}", markup=False)
 
 
-def _say_done(found: Counts, seconds: float, store: Path, shadings: list[Shading], html: Path | None) -> None:
+def _say_shown(store: Store, asked: Asked, shadings: list[Shading], html: Path | None) -> None:
     from camembias.cli.shading import print_shadings
 
-    if html is not None:
-        out.print(f"written to {html}", markup=False)
-    elif shadings:
+    if html is None:
         print_shadings(shadings[:_MOST_SHOWN])
-    rate = found.explained / seconds if seconds else 0.0
-    out.print(
-        f"\n{found.explained} explanations in {seconds:.1f} s ({rate:.1f}/s), {found.unconverged} of them fail "
-        f"completeness, {found.failed} tweets failed\nnext: camembias query word_label --store {store}",
-        markup=False,
-    )
+    else:
+        out.print(f"{len(shadings)} texts written to {html}", markup=False)
+    for batch in asked.all_batches:
+        if store.has_part("failures", batch):
+            for tweet, error in store.read("failures", batch).select("tweet_id", "error").iter_rows():
+                errors.print(f"{tweet} could not be explained: {error}", markup=False)
 
 
 def _shadings(store: Store, bundle: Bundle, asked: Asked, how: How, target: str, text: str | None) -> list[Shading]:
@@ -206,48 +218,3 @@ def _shadings(store: Store, bundle: Bundle, asked: Asked, how: How, target: str,
         for one in asked.tweet_ids
         if (one,) in found
     ]
-
-
-def _write_html(shadings: list[Shading], target: Path) -> None:
-    from camembias.shading import write_html
-
-    write_html(shadings, target)
-
-
-def worker(
-    model: ModelOption = Path("models/default"),
-    store: StoreOption = Path("stores/default"),
-    broker_url: BrokerOption = DEFAULT_BROKER_URL,
-    health: Annotated[bool, typer.Option("--health", help="Only ask whether a worker does its work, and end.")] = False,
-    timeout_s: Annotated[int, typer.Option(help="With --health: seconds to wait for the answer.")] = 30,
-) -> None:
-    """Run an explanation worker until it is told to stop, or ask one whether it works.
-
-    Example: camembias worker --model models/mine --store stores/mine
-    """
-    from camembias import bundle as bundles
-    from camembias import store as stores
-
-    with needs("worker"):
-        from explain_worker import app
-    if health:
-        version = bundles.read_manifest(bundles.Layout(model)).model_version
-        out.print(f"a worker with model {app.health(broker_url, version, timeout_s)} does its work")
-        return
-    bundles.load(model)
-    stores.open_existing(store)
-    os.environ.update(worker_environment(model, store, broker_url))
-    app.check_broker(broker_url)
-    errors.print(f"worker for {model} on {store}; stop it with Ctrl-C", markup=False)
-    command = app.worker_argv()
-    os.execv(command[0], command)
-
-
-def worker_environment(model: Path, store: Path, broker_url: str) -> dict[str, str]:
-    """What a worker process reads; Celery's soft shutdown listens to SIGQUIT, stop commands send SIGTERM."""
-    return {
-        MODEL_VARIABLE: str(model.resolve()),
-        STORE_VARIABLE: str(store.resolve()),
-        BROKER_VARIABLE: broker_url,
-        "REMAP_SIGTERM": "SIGQUIT",
-    }

@@ -17,12 +17,14 @@ def print_shadings(shadings: Sequence[Shading]) -> None:
     for one in shadings:
         out.print()
         out.print(_headline(one))
-        out.print(_text(one, colours=out.color_system is not None and not out.no_color))
+        out.print(_text(one, colours=out.color_system in ("256", "truecolor") and not out.no_color))
         out.print()
         for label, p in one.probabilities.items():
             mark = "*" if label == one.predicted else " "
             out.print(Text(f" {mark} {printable(label):<16} {100 * p:5.1f} % {'█' * round(_BAR * p)}"))
-        out.print(Text(_words(one)))
+        out.print()
+        for piece in one.words()[:_STRONGEST]:
+            out.print(Text(f"   {piece.score:+7.2f}  {printable(piece.text)}"))
         out.print(Text(_completeness(one), style="" if one.converged else "bold"))
 
 
@@ -46,11 +48,6 @@ def _text(one: Shading, colours: bool) -> Text:
         else:
             line.append(f"{printable(piece.text)}({piece.score:+.2f})")
     return line
-
-
-def _words(one: Shading) -> str:
-    strongest = [f"{printable(piece.text)} {piece.score:+.2f}" for piece in one.words()[:_STRONGEST]]
-    return "strongest, in logits: " + ", ".join(strongest) if strongest else "there is no word to score"
 
 
 def _completeness(one: Shading) -> str:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
-from camembias.cli.console import JsonOption, StoreOption, out, print_json, print_table
+from camembias.cli.console import JsonOption, StoreOption, errors, needs, out, print_json, print_table
+from camembias.errors import BrokerError
 from camembias.settings import BROKER_VARIABLE
 
 _TABLES = ("tweets", "predictions", "rejects", "requests", "explanations", "failures")
@@ -49,13 +50,13 @@ def status(
         )
         return
     print_table(pl.DataFrame([{"table": name, "rows": count} for name, count in counts.items()]), "rows in parts")
-    print_table(_readable(summary), "explanations (tweet x target)")
     for version in summary["model_version"].unique().sort():
-        parts = [f"model {version}: {rates.get(version, 0):g} explanations/s when last at work"]
-        parts += [f"{queued[version]} batches in the queue"] if version in queued else []
-        waiting = summary.filter(pl.col("model_version") == version).select("running", "waiting").sum().row(0)
-        parts += ["waiting for a worker with this model"] if waiting[1] and not waiting[0] else []
-        out.print("; ".join(parts), markup=False)
+        mine = summary.filter(pl.col("model_version") == version)
+        notes = [f"model {version}: {rates.get(version, 0):g} explanations/s when last at work"]
+        notes += [f"{queued[version]} batches in the queue"] if version in queued else []
+        notes += ["waiting for a worker with this model"] if mine["waiting"].sum() and not mine["running"].sum() else []
+        print_table(_readable(mine), "explanations (tweet x target)")
+        out.print("; ".join(notes), markup=False)
     print_table(runs.select("run_id", "kind", "status", "started_at", "counts"), "last runs")
 
 
@@ -63,23 +64,22 @@ def _queued(broker_url: str | None, versions: list[str]) -> dict[str, Any]:
     """Batches in the queue by model version; an empty answer, with the reason, when the broker is away."""
     if broker_url is None:
         return {}
-    from camembias.cli.console import errors, needs
-    from camembias.errors import BrokerError
-
     with needs("worker"):
-        from explain_worker import app
+        from explain_worker import broker
     try:
-        return {version: len(app.queued(broker_url, version)) for version in versions}
+        return {version: len(broker.queued(broker_url, version)) for version in versions}
     except BrokerError as err:
         errors.print(str(err), markup=False, soft_wrap=True)
         return {}
 
 
 def _readable(summary: pl.DataFrame) -> pl.DataFrame:
-    asked_by = pl.coalesce("design_id", "requested_by")
-    oldest = pl.col("oldest_s").map_elements(_age, return_dtype=pl.String())
-    numbers = ("requested", "explained", "failed", "running", "waiting")
-    return summary.select("model_version", asked_by.alias("asked by"), *numbers, oldest.alias("oldest"), "attempts")
+    asked_by = pl.coalesce("design_id", "requested_by").alias("asked by")
+    oldest = pl.col("oldest_s").map_elements(_age, return_dtype=pl.String()).alias("oldest")
+    numbers = ("explained", "failed", "running", "waiting")
+    return summary.select(
+        asked_by, pl.col("requested").alias("asked"), *numbers, oldest, pl.col("attempts").alias("tries")
+    )
 
 
 def _age(seconds: int) -> str:

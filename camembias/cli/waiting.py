@@ -13,25 +13,25 @@ from camembias.progress import Counts
 from camembias.store import Store
 
 POLL_S = 0.2
-QUIET_S = 10  # without news, the queue is looked at
+QUIET_S = 30  # without news, the queue is looked at; longer than a worker takes to load its model
 
 
 def send(store: Store, bundle: Bundle, broker_url: str, batches: Collection[str]) -> None:
     """Queue these batches, urgent ones where they are taken first."""
     with needs("worker"):
-        from explain_worker import app
+        from explain_worker import broker
     urgent = {batch for batch in batches if requests.is_urgent(store, batch)}
     for queue, names in ((messages.QUEUE_NOW, urgent), (messages.QUEUE_SAMPLE, set(batches) - urgent)):
         if names:
             sent = [messages.ExplainRequest(batch, bundle.model_version) for batch in sorted(names)]
-            app.send(broker_url, sent, queue)
+            broker.send(broker_url, sent, queue)
 
 
 def send_lost(store: Store, bundle: Bundle, broker_url: str, batches: Collection[str]) -> list[str]:
     """Queue those that neither lie in a queue nor are being worked on, and return their names."""
     with needs("worker"):
-        from explain_worker import app
-    there = app.queued(broker_url, bundle.model_version)
+        from explain_worker import broker
+    there = broker.queued(broker_url, bundle.model_version)
     lost = [batch for batch in batches if batch not in there and not attempts.is_running(store, batch)]
     send(store, bundle, broker_url, lost)
     return lost
@@ -42,6 +42,8 @@ def wait_for(store: Store, bundle: Bundle, broker_url: str, batches: Collection[
 
     Raises BrokerError after `timeout_s` in which nothing was explained and nothing was being worked on.
     """
+    if not batches:
+        return Counts()
     left, finished, seen, away = list(batches), Counts(), Counts(), False
     news = looked = time.monotonic()
     with progress_bar("tweets", progress.tweets_of(store, batches)) as advance:
@@ -53,7 +55,7 @@ def wait_for(store: Store, bundle: Bundle, broker_url: str, batches: Collection[
             if now != seen:
                 advance(now.done - seen.done)
                 seen, news = now, time.monotonic()
-            elif time.monotonic() - max(news, looked) > QUIET_S:
+            elif time.monotonic() - max(news, looked) > min(QUIET_S, timeout_s):
                 looked = time.monotonic()
                 if any(attempts.is_running(store, batch) for batch in left):
                     news = looked
@@ -77,5 +79,5 @@ def _look_after(store: Store, bundle: Bundle, broker_url: str, left: Collection[
             errors.print(f"{err}; waiting for it to come back", markup=False, soft_wrap=True)
         return True
     if lost:
-        errors.print(f"{len(lost)} batches were lost by the queue and are queued again", markup=False)
+        errors.print(f"{len(lost)} batches are neither in the queue nor worked on: queued again", markup=False)
     return False

@@ -1,5 +1,6 @@
 """A real Valkey, a real Celery worker, either of them killed in the middle: every explanation is there, once."""
 
+import json
 import subprocess
 import sys
 import time
@@ -8,7 +9,7 @@ import pytest
 
 from camembias import attempts, messages, progress
 from camembias.errors import BrokerError
-from explain_worker import app
+from explain_worker import broker as queue
 
 from .conftest import ROOT, request
 
@@ -25,11 +26,11 @@ def explained_once(store, tweets):
 def ask(store, tiny_bundle, tiny_texts):
     """Queue batches of so many tweets each, and return their requests."""
 
-    def ask(url, names, size=SIZE, queue=messages.QUEUE_SAMPLE):
+    def ask(url, names, size=SIZE, to=messages.QUEUE_SAMPLE):
         sent = [
             request(store, tiny_bundle, name, tiny_texts[size * n : size * n + size]) for n, name in enumerate(names)
         ]
-        app.send(url, sent, queue)
+        queue.send(url, sent, to)
         return sent
 
     return ask
@@ -56,11 +57,11 @@ def test_killed_worker_killed_broker_emptied_broker_lose_and_double_nothing(stor
     assert {"b1", "b5"} <= set(left)  # b1 waited for its visibility timeout, b5 in the queue
     assert others == {}
     again = [one for one in sent if one.batch in left]
-    app.send(broker.url, again, messages.QUEUE_SAMPLE)
+    queue.send(broker.url, again, messages.QUEUE_SAMPLE)
     workers.until(lambda: explained_once(store, 72))
-    app.send(broker.url, sent, messages.QUEUE_SAMPLE)  # delivered once more: nothing changes
-    workers.until(lambda: not app.queued(broker.url, tiny_bundle.model_version))
-    assert app.health(broker.url, tiny_bundle.model_version) == tiny_bundle.model_version
+    queue.send(broker.url, sent, messages.QUEUE_SAMPLE)  # delivered once more: nothing changes
+    workers.until(lambda: not queue.queued(broker.url, tiny_bundle.model_version))
+    assert queue.health(broker.url, tiny_bundle.model_version) == tiny_bundle.model_version
     assert explained_once(store, 72)
     assert store.scan("failures").collect().is_empty()
     assert list(store.attempts.iterdir()) == []
@@ -69,7 +70,7 @@ def test_killed_worker_killed_broker_emptied_broker_lose_and_double_nothing(stor
 
 def test_a_poison_request_fails_alone_and_hurts_no_neighbour(store, tiny_bundle, tiny_texts, broker, workers):
     sent = request(store, tiny_bundle, "b", [*tiny_texts[:3], "POISON dans l'avion", *tiny_texts[3:5]])
-    app.send(broker.url, [sent], messages.QUEUE_SAMPLE)
+    queue.send(broker.url, [sent], messages.QUEUE_SAMPLE)
     workers.start("tests.integration.poison_app")
     workers.until(lambda: progress.of_batch(store, "b")[1] and not attempts.begun(store))
     failures = store.scan("failures").collect()
@@ -82,15 +83,15 @@ def test_a_poison_request_fails_alone_and_hurts_no_neighbour(store, tiny_bundle,
 
 def test_an_urgent_batch_overtakes_and_other_models_wait(store, tiny_bundle, tiny_texts, broker, workers, ask):
     foreign = messages.ExplainRequest("foreign", "another00000")
-    app.send(broker.url, [foreign], messages.QUEUE_NOW)
+    queue.send(broker.url, [foreign], messages.QUEUE_NOW)
     ask(broker.url, ["a", "b", "c", "d"])
-    ask(broker.url, ["urgent"], queue=messages.QUEUE_NOW)
-    assert app.queued(broker.url, tiny_bundle.model_version) == {"a", "b", "c", "d", "urgent"}
+    ask(broker.url, ["urgent"], to=messages.QUEUE_NOW)
+    assert queue.queued(broker.url, tiny_bundle.model_version) == {"a", "b", "c", "d", "urgent"}
     workers.start()
     workers.until(lambda: store.has_part("explanations", "d"))
     when = {name: store.part("explanations", name).stat().st_mtime_ns for name in ("a", "b", "c", "d", "urgent")}
     assert sorted(when, key=when.__getitem__).index("urgent") == 0
-    assert app.queued(broker.url, "another00000") == {"foreign"}
+    assert queue.queued(broker.url, "another00000") == {"foreign"}
 
 
 def test_terminated_in_a_batch_it_ends_within_seconds_and_nothing_waits_for_a_timeout(
@@ -102,7 +103,7 @@ def test_terminated_in_a_batch_it_ends_within_seconds_and_nothing_waits_for_a_ti
     workers.process.terminate()
     assert workers.process.wait(20) is not None
     done = {name for name in "abc" if store.has_part("explanations", name)}
-    assert app.queued(broker.url, tiny_bundle.model_version) >= set("abc") - done
+    assert queue.queued(broker.url, tiny_bundle.model_version) >= set("abc") - done
 
 
 def test_a_worker_without_its_model_says_so_and_ends(workers, tmp_path):
@@ -117,7 +118,7 @@ def test_a_worker_without_its_model_says_so_and_ends(workers, tmp_path):
 def test_a_broker_that_does_not_answer_is_one_line_within_five_seconds(address):
     started = time.monotonic()
     with pytest.raises(BrokerError, match="CAMEMBIAS_BROKER_URL") as caught:
-        app.send(address, [messages.ExplainRequest("b", "v")], messages.QUEUE_NOW)
+        queue.send(address, [messages.ExplainRequest("b", "v")], messages.QUEUE_NOW)
     assert time.monotonic() - started < 5
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -126,18 +127,53 @@ def test_a_broker_that_does_not_answer_is_one_line_within_five_seconds(address):
 @pytest.mark.parametrize("given", ["", ":wrong@"])
 def test_a_wrong_password_is_told_from_a_dead_broker(broker, given):
     broker.demand("geheim")
-    app.check_broker(f"redis://:geheim@127.0.0.1:{broker.port}/0")
+    queue.check(f"redis://:geheim@127.0.0.1:{broker.port}/0")
     with pytest.raises(BrokerError, match="refuses the password") as caught:
-        app.check_broker(f"redis://{given}127.0.0.1:{broker.port}/0")
+        queue.check(f"redis://{given}127.0.0.1:{broker.port}/0")
     assert "wrong" not in str(caught.value)
 
 
 def test_a_worker_that_is_not_there_fails_the_health_check(broker, tiny_bundle):
     with pytest.raises(BrokerError, match="no worker with model"):
-        app.health(broker.url, tiny_bundle.model_version, timeout=1)
+        queue.health(broker.url, tiny_bundle.model_version, timeout=1)
 
 
 def test_importing_the_app_imports_no_torch():
     code = "import sys, explain_worker.app; print([m for m in ('torch', 'captum', 'transformers') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def camembias(*arguments, environment):
+    command = [sys.executable, "-c", "from camembias.cli import main; main()", *map(str, arguments)]
+    settings = {**environment, "NO_COLOR": "1", "COLUMNS": "200"}
+    return subprocess.run(command, capture_output=True, text=True, env=settings, cwd=ROOT, check=False)
+
+
+def test_explain_on_demand_through_a_broker_that_goes_away_and_comes_back_empty(store, broker, workers, tmp_path):
+    text = "L'avion, \x1b[2Jnon : <script>le train</script>"
+    environment = workers.environment
+    asked = subprocess.Popen(
+        [sys.executable, "-c", "from camembias.cli import main; main()", "explain", "--text", text, "--wait"],
+        stdout=subprocess.PIPE, text=True, env={**environment, "COLUMNS": "200"}, cwd=ROOT,
+    )  # fmt: skip
+    workers.until(lambda: store.part_names("requests"))
+    time.sleep(3)  # it is in the queue, and nobody there to take it
+    broker.kill()
+    (broker.folder / "appendonlydir").rename(broker.folder / "lost")
+    broker.start()
+    workers.start()
+    page, _ = asked.communicate(timeout=180)
+    assert asked.returncode == 0
+    assert "avion(" in page
+    assert "\x1b" not in page
+    again = camembias("explain", "--text", text, "--wait", "--html", tmp_path / "p.html", environment=environment)
+    assert again.returncode == 0, again.stderr
+    assert "<script" not in (tmp_path / "p.html").read_text(encoding="utf-8")
+    status = json.loads(camembias("status", "--json", environment=environment).stdout)
+    [row] = status["explanations"]
+    assert (row["requested_by"], row["requested"], row["explained"], row["waiting"]) == ("text", 4, 4, 0)
+    assert camembias("worker", "--health", environment=environment).returncode == 0
+    workers.kill()
+    dead = camembias("worker", "--health", "--timeout-s", 1, environment=environment)
+    assert (dead.returncode, len(dead.stderr.strip().splitlines())) == (2, 1)
