@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
+import polars as pl
 import pytest
 
 from camembias import bundle
 from camembias.bundle import Bundle, Manifest
 from camembias.labels import DEFAULT_LABELS, Labels
+from camembias.schemas import TABLES
 from camembias.synthetic import tweets
 
 MAX_LENGTH = 64
@@ -22,19 +25,18 @@ def tiny_texts() -> list[str]:
 
 @pytest.fixture(scope="session")
 def tiny_bundle(tmp_path_factory: pytest.TempPathFactory, tiny_texts: list[str]) -> Bundle:
-    """A complete bundle but for its ONNX graphs: its serving version is made up, nothing is classified with it."""
-    import polars as pl
+    return build_tiny(tmp_path_factory.mktemp("models") / "tiny", tiny_texts)
 
-    from camembias.schemas import TABLES
+
+def build_tiny(target: Path, texts: list[str]) -> Bundle:
+    """A complete bundle but for its ONNX graphs: its serving version is made up, nothing is classified with it."""
     from train import tiny
 
-    target = tmp_path_factory.mktemp("models") / "tiny"
     with bundle.building(target) as layout:
-        made = tiny.tokenizer(tiny_texts, layout.checkpoint, MAX_LENGTH)
+        made = tiny.tokenizer(texts, layout.checkpoint, MAX_LENGTH)
         network = tiny.model(len(made), DEFAULT_LABELS, MAX_LENGTH, seed=3)
         network.save_pretrained(str(layout.checkpoint))
-        words = pl.DataFrame(schema=TABLES["training_words"]).drop("model_version")
-        words.write_parquet(layout.training_words)
+        pl.DataFrame(schema=TABLES["training_words"]).drop("model_version").write_parquet(layout.training_words)
         version = bundle.model_version(layout, Labels(DEFAULT_LABELS))
         manifest = Manifest(version, DEFAULT_LABELS, "tiny", MAX_LENGTH, data={}, metrics={})
         bundle.seal(layout, dataclasses.replace(manifest, serving_version="5e121ce00000", temperature=2.0))
