@@ -12,7 +12,7 @@ QUEUE_HEALTH = "explain.health"
 QUEUE_NOW = "explain.now"
 QUEUE_SAMPLE = "explain.sample"
 MESSAGE_VERSION = 1
-_BATCH = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]*")
+_BATCH = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]*")
 
 
 def queue_of(queue: str, model_version: str) -> str:
@@ -31,7 +31,7 @@ class ExplainRequest:
     def __post_init__(self) -> None:
         """A batch becomes a file name, and a broker is not to be trusted with paths."""
         if not _BATCH.fullmatch(self.batch):
-            raise ValueError(f"batch {self.batch!r}: a name holds letters, digits, '-' and '_' only")
+            raise ValueError(f"batch {self.batch!r}: a name holds letters, digits and '-' only")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

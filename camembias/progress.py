@@ -13,8 +13,10 @@ from datetime import timedelta
 import polars as pl
 
 from camembias import attempts
+from camembias.schemas import TABLES
 from camembias.store import Store, now
 
+_ALONE = "_"  # no batch has it in its name
 _KEYS = ["tweet_id", "model_version", "target", "method", "baseline"]
 _RATE_WINDOW = timedelta(minutes=5)
 _GROUP = ["model_version", "requested_by", "design_id"]
@@ -34,16 +36,33 @@ class Counts:
         return Counts(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
 
 
-def of_batch(store: Store, batch: str) -> tuple[Counts, bool]:
-    """One batch by its own parts alone, cheap enough to ask often: its counts, and whether it is finished."""
-    made = [table for table in ("explanations", "failures") if store.has_part(table, batch)]
-    if not made:
-        return Counts(), False
-    rows = {table: store.read(table, batch) for table in made}
-    explained = set(rows["explanations"]["tweet_id"]) if "explanations" in rows else set()
-    failed = set(rows["failures"]["tweet_id"]) - explained if "failures" in rows else set()
-    converged = rows["explanations"]["converged"] if explained else pl.Series([], dtype=pl.Boolean())
-    counts = Counts(len(explained) + len(failed), len(failed), len(converged), int((~converged).sum()))
+def part_of(batch: str, tweet: int | None = None) -> str:
+    """Name of the part that holds what came of a batch, or of its tweet of that position when it was tried alone.
+
+    Parts are never replaced: a reader that has listed them could find another file under the name, and fail.
+    """
+    return batch if tweet is None else f"{batch}{_ALONE}{tweet:04d}"
+
+
+def made_of(store: Store, table: str, batch: str) -> pl.DataFrame:
+    """Rows of `explanations` or `failures` that came of a batch."""
+    names = sorted(path.stem for path in (store.root / table).glob(f"{batch}{_ALONE}*.parquet"))
+    parts = [store.read(table, name) for name in [batch, *names] if store.has_part(table, name)]
+    return pl.concat(parts) if parts else pl.DataFrame(schema=TABLES[table])
+
+
+def of_batches(store: Store, batches: Collection[str]) -> dict[str, tuple[Counts, bool]]:
+    """Each batch by its own parts alone, cheap enough to ask often: its counts, and whether it is finished."""
+    names = {*store.part_names("explanations"), *store.part_names("failures")}
+    begun = {name.partition(_ALONE)[0] for name in names}
+    return {batch: _of_batch(store, batch) if batch in begun else (Counts(), False) for batch in batches}
+
+
+def _of_batch(store: Store, batch: str) -> tuple[Counts, bool]:
+    rows = made_of(store, "explanations", batch)
+    explained = set(rows["tweet_id"])
+    failed = set(made_of(store, "failures", batch)["tweet_id"]) - explained
+    counts = Counts(len(explained) + len(failed), len(failed), rows.height, int((~rows["converged"]).sum()))
     return counts, set(store.read("requests", batch)["tweet_id"]) <= explained | failed
 
 
@@ -93,7 +112,7 @@ def _states(store: Store) -> pl.LazyFrame:
 def unfinished(store: Store, model_version: str) -> list[str]:
     """Batches of this model that a worker still has to see.
 
-    One that was begun and not finished counts even with all explained: its texts are still to be blanked.
+    One that was begun and not finished counts even with all explained: its texts are still to be removed.
     """
     still = open_requests(store).filter(pl.col("model_version") == model_version)
     begun = [batch for batch in attempts.begun(store) if store.has_part("requests", batch)]

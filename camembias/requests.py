@@ -1,6 +1,6 @@
 """Requests to explain, written to the store as batches; what is explained, or waits already, is not asked again.
 
-A request part holds the tweets' texts until they are explained. It does not know how a batch reaches a worker.
+The tweets' texts lie beside the requests until they are explained. It does not know how a batch reaches a worker.
 """
 
 from __future__ import annotations
@@ -144,6 +144,8 @@ def _write(store: Store, rows: pl.DataFrame, size: int) -> tuple[str, ...]:
     batches = []
     for number, part in enumerate(rows.iter_slices(size)):
         batch = f"{stem}-{number:05d}"
-        store.write("requests", batch, part.with_columns(batch=pl.lit(batch)).select(TABLES["requests"].names()))
+        part = part.with_columns(batch=pl.lit(batch))
+        for table in ("request_texts", "requests"):  # in this order: a request without its text cannot be met
+            store.write(table, batch, part.select(TABLES[table].names()))
         batches.append(batch)
     return tuple(batches)

@@ -126,7 +126,6 @@ TABLES: dict[str, pl.Schema] = {
         {
             "batch": pl.String(),
             "tweet_id": pl.String(),
-            "text": pl.String(),  # null once explained
             "label": pl.String(),
             "model_version": pl.String(),
             "targets": pl.List(pl.String()),
@@ -137,6 +136,8 @@ TABLES: dict[str, pl.Schema] = {
             "requested_at": TIME,
         }
     ),
+    # the texts of a batch that is not finished; the part is removed then, so no view reads this table
+    "request_texts": pl.Schema({"batch": pl.String(), "tweet_id": pl.String(), "text": pl.String()}),
     "explanations": pl.Schema(
         {
             "batch": pl.String(),

@@ -20,7 +20,7 @@ from typing import Any
 import polars as pl
 import torch
 
-from camembias import attempts
+from camembias import attempts, progress
 from camembias.attempts import Trail
 from camembias.bundle import Bundle
 from camembias.checkpoint import load_model, load_tokenizer, special_ids
@@ -63,33 +63,40 @@ def explain_batch(store: Store, model: Model, request: ExplainRequest, budget_s:
         _log.warning("batch %s is left for a worker with model %s", request.batch, request.model_version)
         return 0
     asked = store.read("requests", request.batch).unique("tweet_id", keep="first", maintain_order=True)
+    asked = asked.with_row_index("position")
     with attempts.holding(store, request.batch) as trail:
         if _missing(store, asked):
-            _work(store, model, asked, trail, time.monotonic() + budget_s)
+            texts = store.read("request_texts", request.batch).select("tweet_id", "text")
+            _work(
+                store,
+                model,
+                asked.join(texts, on="tweet_id", maintain_order="left"),
+                trail,
+                time.monotonic() + budget_s,
+            )
         left = len(_missing(store, asked))
         if not left:
-            _blank(store, request.batch)
+            store.part("request_texts", request.batch).unlink(missing_ok=True)  # they have served
             trail.remove()
     return left
 
 
 def _work(store: Store, model: Model, asked: pl.DataFrame, trail: Trail, until: float) -> None:
-    suspect, attempt = trail.suspect, trail.begin()
+    missing, suspect, attempt = _missing(store, asked), trail.suspect, trail.begin()
     if attempt == 1:
-        missing = _missing(store, asked)
         try:
             rows = explain_tweets(model, missing)
         except Exception as err:
             _log.error("a batch failed, going tweet by tweet: %s", _described(err))
             attempt = trail.begin()
         else:
-            return _add(store, "explanations", rows)
-    elif attempt > 3 + len(asked):  # it dies before any tweet is tried
-        return _fail(store, _missing(store, asked), f"the worker died in each of {attempt - 1} attempts", attempt)
+            return _put(store, "explanations", progress.part_of(missing[0]["batch"]), rows)
     try:
-        for tweet in _missing(store, asked):
-            if tweet["tweet_id"] == suspect:
-                _fail(store, [tweet], "the worker died or ran out of time while it explained this tweet alone", attempt)
+        for tweet in missing:
+            if attempt > 3 + len(asked):  # it dies before any tweet is tried
+                _fail(store, tweet, f"the worker died in each of {attempt - 1} attempts", attempt)
+            elif tweet["tweet_id"] == suspect:
+                _fail(store, tweet, "the worker died or ran out of time while it explained this tweet alone", attempt)
             elif time.monotonic() < until:
                 trail.trying(tweet["tweet_id"])
                 _explain_alone(store, model, tweet, attempt)
@@ -102,9 +109,9 @@ def _explain_alone(store: Store, model: Model, tweet: Tweet, attempt: int) -> No
         rows = explain_tweets(model, [tweet])
     except Exception as err:
         _log.error("a tweet failed: %s", _described(err))
-        _fail(store, [tweet], str(err) if isinstance(err, CamembiasError) else _described(err, frames=1), attempt)
+        _fail(store, tweet, str(err) if isinstance(err, CamembiasError) else _described(err, frames=1), attempt)
     else:
-        _add(store, "explanations", rows)
+        _put(store, "explanations", progress.part_of(tweet["batch"], tweet["position"]), rows)
 
 
 def explain_tweets(model: Model, tweets: Sequence[Tweet]) -> list[Tweet]:
@@ -136,20 +143,11 @@ _NUMBERS = ("steps", "logit", "logit_baseline", "delta", "relative_error", "conv
 def _missing(store: Store, asked: pl.DataFrame) -> list[Tweet]:
     """Requested tweets neither explained nor failed. A tweet's targets are written together, so its id is enough."""
     for table in ("explanations", "failures"):
-        for batch in asked["batch"].unique():
-            if store.has_part(table, batch):
-                asked = asked.join(store.read(table, batch), on="tweet_id", how="anti", maintain_order="left")
+        made = progress.made_of(store, table, asked["batch"][0])
+        asked = asked.join(made, on="tweet_id", how="anti", maintain_order="left")
+        if asked.is_empty():
+            break
     return asked.to_dicts()
-
-
-def _blank(store: Store, batch: str) -> None:
-    """The texts of explained tweets have served; those of failed ones are kept to be looked at."""
-    asked = store.read("requests", batch)
-    if store.has_part("explanations", batch):
-        done = store.read("explanations", batch)["tweet_id"].unique().to_list()
-        blanked = asked.with_columns(text=pl.when(pl.col("tweet_id").is_in(done)).then(None).otherwise(pl.col("text")))
-        if not blanked.equals(asked):
-            store.write("requests", batch, blanked)
 
 
 def _described(err: BaseException, frames: int = 20) -> str:
@@ -158,22 +156,11 @@ def _described(err: BaseException, frames: int = 20) -> str:
     return f"{type(err).__name__} at " + " < ".join(f"{one.filename}:{one.lineno}" for one in reversed(places))
 
 
-def _fail(store: Store, tweets: Sequence[Tweet], error: str, attempt: int) -> None:
-    same = {"attempts": attempt, "error": error, "failed_at": now()}
-    rows = [{name: tweet[name] for name in ("batch", "tweet_id", "model_version")} | same for tweet in tweets]
-    _add(store, "failures", rows)
+def _fail(store: Store, tweet: Tweet, error: str, attempt: int) -> None:
+    same = {name: tweet[name] for name in ("batch", "tweet_id", "model_version")}
+    row = {**same, "attempts": attempt, "error": error, "failed_at": now()}
+    _put(store, "failures", progress.part_of(tweet["batch"], tweet["position"]), [row])
 
 
-_KEYS = {"explanations": ["tweet_id", "target"], "failures": ["tweet_id", "model_version"]}
-
-
-def _add(store: Store, table: str, rows: list[Tweet]) -> None:
-    """Add rows to their batch's part, replacing it whole; rows that it has already stay as they are."""
-    if not rows:
-        return
-    part = rows[0]["batch"]
-    frame = pl.DataFrame(rows, schema=TABLES[table])
-    if store.has_part(table, part):
-        old = store.read(table, part)
-        frame = pl.concat([old, frame.join(old, on=_KEYS[table], how="anti")])
-    store.write(table, part, frame)
+def _put(store: Store, table: str, part: str, rows: list[Tweet]) -> None:
+    store.write(table, part, pl.DataFrame(rows, schema=TABLES[table]))

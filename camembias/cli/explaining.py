@@ -190,6 +190,7 @@ def _say_asked(store: Store, bundle: Bundle, asked: Asked, sent: int) -> None:
 
 
 def _say_shown(store: Store, asked: Asked, shadings: list[Shading], html: Path | None) -> None:
+    from camembias import progress
     from camembias.cli.shading import print_shadings
 
     if html is None:
@@ -197,9 +198,8 @@ def _say_shown(store: Store, asked: Asked, shadings: list[Shading], html: Path |
     else:
         out.print(f"{len(shadings)} texts written to {html}", markup=False)
     for batch in asked.all_batches:
-        if store.has_part("failures", batch):
-            for tweet, error in store.read("failures", batch).select("tweet_id", "error").iter_rows():
-                errors.print(f"{tweet} could not be explained: {error}", markup=False)
+        for tweet, error in progress.made_of(store, "failures", batch).select("tweet_id", "error").iter_rows():
+            errors.print(f"{tweet} could not be explained: {error}", markup=False)
 
 
 def _shadings(store: Store, bundle: Bundle, asked: Asked, how: How, target: str, text: str | None) -> list[Shading]:

@@ -48,7 +48,7 @@ def wait_for(store: Store, bundle: Bundle, broker_url: str, batches: Collection[
     news = looked = time.monotonic()
     with progress_bar("tweets", progress.tweets_of(store, batches)) as advance:
         while left:
-            states = {batch: progress.of_batch(store, batch) for batch in left}
+            states = progress.of_batches(store, left)
             finished = sum((counts for counts, done in states.values() if done), finished)
             left = [batch for batch, (_, done) in states.items() if not done]
             now = sum((counts for counts, done in states.values() if not done), finished)

@@ -73,7 +73,6 @@ QUALIFY row_number() OVER (
     PARTITION BY batch, tweet_id, model_version, method, baseline ORDER BY requested_at DESC NULLS LAST
 ) = 1;
 COMMENT ON VIEW requests IS 'one row a batch, tweet, model, method and baseline: the latest requested';
-COMMENT ON COLUMN requests.text IS 'null once explained';
 COMMENT ON COLUMN requests.design_id IS 'null: hand-picked';
 
 CREATE VIEW failures AS

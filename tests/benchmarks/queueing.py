@@ -65,11 +65,15 @@ class Stage:
 def put(store: Store, bundle: Bundle, batch: str, texts: list[str], targets: int) -> None:
     same = {"batch": batch, "model_version": bundle.model_version, "targets": list(DEFAULT_LABELS[:targets])}
     same |= {"method": "integrated_gradients", "baseline": "mask", "requested_by": "sample"}
+    same |= {"label": "viande", "design_id": None}
     rows = [
         {**same, "tweet_id": f"{batch}-{number}", "text": text, "requested_at": stores.now()}
         for number, text in enumerate(texts)
     ]
-    store.write("requests", batch, pl.DataFrame(rows, schema=TABLES["requests"]))
+    for table in ("request_texts", "requests"):
+        store.write(
+            table, batch, pl.DataFrame(rows, schema_overrides={"design_id": pl.String()}).select(TABLES[table].names())
+        )
 
 
 def latency(stage: Stage, texts: list[str], size: int) -> list[tuple[str, str]]:

@@ -126,9 +126,11 @@ def request(store: Store, bundle: Bundle, batch: str, texts: list[str]) -> Expla
         "targets": list(DEFAULT_LABELS),
         "method": "integrated_gradients",
         "baseline": "mask",
+        "design_id": None,
         "requested_by": "sample",
         "requested_at": stores.now(),
     }
     rows = [{**row, "tweet_id": f"{batch}-{number}", "text": text} for number, text in enumerate(texts)]
-    store.write("requests", batch, pl.DataFrame(rows, schema=TABLES["requests"]))
+    for table in ("request_texts", "requests"):
+        store.write(table, batch, pl.DataFrame(rows).select(TABLES[table].names()))
     return ExplainRequest(batch, bundle.model_version)

@@ -1,6 +1,7 @@
 """A real Valkey, a real Celery worker, either of them killed in the middle: every explanation is there, once."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -53,9 +54,8 @@ def test_killed_worker_killed_broker_emptied_broker_lose_and_double_nothing(stor
     workers.until(lambda: store.has_part("explanations", "b3"))
     broker.empty()
     workers.until(lambda: not any(one.running for one in attempts.begun(store).values()))
-    left, others = progress.unfinished(store, tiny_bundle.model_version)
+    left = progress.unfinished(store, tiny_bundle.model_version)
     assert {"b1", "b5"} <= set(left)  # b1 waited for its visibility timeout, b5 in the queue
-    assert others == {}
     again = [one for one in sent if one.batch in left]
     queue.send(broker.url, again, messages.QUEUE_SAMPLE)
     workers.until(lambda: explained_once(store, 72))
@@ -65,19 +65,19 @@ def test_killed_worker_killed_broker_emptied_broker_lose_and_double_nothing(stor
     assert explained_once(store, 72)
     assert store.scan("failures").collect().is_empty()
     assert list(store.attempts.iterdir()) == []
-    assert store.scan("requests").collect()["text"].null_count() == 72
+    assert store.part_names("request_texts") == []
 
 
 def test_a_poison_request_fails_alone_and_hurts_no_neighbour(store, tiny_bundle, tiny_texts, broker, workers):
     sent = request(store, tiny_bundle, "b", [*tiny_texts[:3], "POISON dans l'avion", *tiny_texts[3:5]])
     queue.send(broker.url, [sent], messages.QUEUE_SAMPLE)
     workers.start("tests.integration.poison_app")
-    workers.until(lambda: progress.of_batch(store, "b")[1] and not attempts.begun(store))
+    workers.until(lambda: progress.of_batches(store, ["b"])["b"][1] and not attempts.begun(store))
     failures = store.scan("failures").collect()
     assert failures.select("tweet_id", "attempts").rows() == [("b-3", 3)]
     assert "died" in failures["error"][0]
     assert explained_once(store, 5)
-    assert store.read("requests", "b")["text"].to_list() == [None, None, None, "POISON dans l'avion", None, None]
+    assert store.part_names("request_texts") == []
     assert "POISON" not in workers.log.read_text()
 
 
@@ -165,7 +165,7 @@ def test_explain_on_demand_through_a_broker_that_goes_away_and_comes_back_empty(
     workers.start()
     page, _ = asked.communicate(timeout=180)
     assert asked.returncode == 0
-    assert "avion(" in page
+    assert re.search(r"\w+\([+-]\d\.\d\d\)", page)  # a word with its score
     assert "\x1b" not in page
     again = camembias("explain", "--text", text, "--wait", "--html", tmp_path / "p.html", environment=environment)
     assert again.returncode == 0, again.stderr

@@ -170,8 +170,8 @@ def test_a_sample_of_one_label_only_takes_no_part_in_estimates(store, tiny_bundl
 
 def test_a_text_is_asked_for_all_labels_and_once(store, tiny_bundle):
     asked = requests.ask_text(store, tiny_bundle, "  Vive   le train ", How(("viande",)))
-    [row] = store.read("requests", asked.batches[0]).to_dicts()
-    assert (row["text"], row["targets"]) == ("Vive le train", list(DEFAULT_LABELS))
+    assert store.read("requests", asked.batches[0])["targets"].to_list() == [list(DEFAULT_LABELS)]
+    assert store.read("request_texts", asked.batches[0])["text"].to_list() == ["Vive le train"]
     assert asked.urgent
     explain_all(store, asked.batches)
     assert requests.ask_text(store, tiny_bundle, "Vive le train", ALL).tweets == 0
@@ -211,7 +211,8 @@ def test_progress_tells_explained_failed_waiting_and_others(store, tiny_bundle):
     assert progress.unfinished(store, tiny_bundle.model_version) == sorted(rest)
     assert progress.waiting_for_others(store, tiny_bundle.model_version) == {}
     assert progress.waiting_for_others(store, "another") == {tiny_bundle.model_version: asked.tweets - 32}
-    assert [progress.of_batch(store, one)[1] for one in (done, failed, rest[0])] == [True, True, False]
+    states = progress.of_batches(store, [done, failed, rest[0]])
+    assert [finished for _, finished in states.values()] == [True, True, False]
     assert progress.rates(store)[tiny_bundle.model_version] > 0
 
 
