@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
 EXPLAIN_TASK = "camembias.explain"
 HEALTH_TASK = "camembias.health"
+QUEUE_HEALTH = "explain.health"
 QUEUE_NOW = "explain.now"
 QUEUE_SAMPLE = "explain.sample"
 MESSAGE_VERSION = 1
+_BATCH = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]*")
+
+
+def queue_of(queue: str, model_version: str) -> str:
+    """The queue as the broker knows it: one a model version, so that only its own workers take a request away."""
+    return f"{queue}.{model_version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +27,11 @@ class ExplainRequest:
     batch: str
     model_version: str
     version: int = MESSAGE_VERSION
+
+    def __post_init__(self) -> None:
+        """A batch becomes a file name, and a broker is not to be trusted with paths."""
+        if not _BATCH.fullmatch(self.batch):
+            raise ValueError(f"batch {self.batch!r}: a name holds letters, digits and '-' only")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -102,29 +102,42 @@ TABLES: dict[str, pl.Schema] = {
             "words": pl.List(pl.String()),  # sorted, distinct
         }
     ),
+    # a Poisson sampling design: strata of its frame, each with an inclusion probability
     "designs": pl.Schema(
         {
             "design_id": pl.String(),
-            "rule": pl.String(),
-            "rate": pl.Float64(),  # inclusion probability
-            "frame": pl.String(),  # serving version whose tweets could be drawn
+            "rule": pl.String(),  # uniform, stratified, word
+            "model_version": pl.String(),
+            "serving_version": pl.String(),  # frame: tweets that it had classified by framed_at
+            "framed_at": TIME,
+            "frame_tweets": pl.Int64(),
+            "method": pl.String(),
+            "baseline": pl.String(),
+            "seed": pl.String(),  # u = first 13 hex digits of sha256("seed:tweet_id") / 16^13
+            "expected": pl.Float64(),  # tweets: sum of all inclusion probabilities
+            "rates": pl.List(pl.Struct({"key": pl.String(), "tweets": pl.Int64(), "rate": pl.Float64()})),
+            "parameters": pl.String(),  # JSON: what the strata were made of
             "created_at": TIME,
         }
     ),
+    # a tweet that a design drew, because its u was under pi; tweets that it did not draw have no row
+    "draws": pl.Schema({"design_id": pl.String(), "tweet_id": pl.String(), "key": pl.String(), "pi": pl.Float64()}),
     "requests": pl.Schema(
         {
             "batch": pl.String(),
             "tweet_id": pl.String(),
-            "text": pl.String(),
             "label": pl.String(),
             "model_version": pl.String(),
             "targets": pl.List(pl.String()),
             "method": pl.String(),
             "baseline": pl.String(),
             "design_id": pl.String(),  # null: hand-picked
+            "requested_by": pl.String(),  # sample, tweet, text, or query:NAME
             "requested_at": TIME,
         }
     ),
+    # the texts of a batch that is not finished; the part is removed then, so no view reads this table
+    "request_texts": pl.Schema({"batch": pl.String(), "tweet_id": pl.String(), "text": pl.String()}),
     "explanations": pl.Schema(
         {
             "batch": pl.String(),

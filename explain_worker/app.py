@@ -1,62 +1,72 @@
-"""The queue: Celery's settings, the tasks, and how a request gets in. The only module that imports celery.
+"""The worker: Celery's settings and the tasks. The only module that imports celery.
 
 It knows processes and messages. What a batch is, and how it is explained, it leaves to `job`. Importing it reads
 the environment and makes the app, nothing more; torch is first imported in the worker's child process, because a
-fork after OpenMP has started hangs.
+fork after OpenMP has started hangs. Each setting's reason is in decision 0023.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import uuid
+from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery
-from celery.signals import worker_init, worker_process_init
-from kombu import Connection, Queue
-from kombu.exceptions import OperationalError
+from celery.exceptions import Reject
+from celery.signals import celeryd_after_setup, worker_init, worker_process_init
 
 from camembias import bundle, messages, store
-from camembias.errors import BrokerError, CamembiasError
+from camembias.errors import CamembiasError
 from camembias.settings import Settings, cpu_count
 
 if TYPE_CHECKING:
     from explain_worker.job import Model
 
+QUEUES = (messages.QUEUE_NOW, messages.QUEUE_SAMPLE)
 VISIBILITY_VARIABLE = "CAMEMBIAS_VISIBILITY_TIMEOUT"
 # Seconds after which an unfinished batch is delivered again. A batch takes seconds; a killed worker's waits this long.
 VISIBILITY_TIMEOUT = int(os.environ.get(VISIBILITY_VARIABLE, "600"))
-CONNECT_TIMEOUT = 1  # seconds a try; redis-py tries several times
+TIME_LIMIT = VISIBILITY_TIMEOUT // 2
 TRANSPORT = {
     "visibility_timeout": VISIBILITY_TIMEOUT,
     "unacked_restore_interval": 5,  # seconds; with the throttle, lost messages are looked for this often
     "unacked_restore_throttle": 1,
-    "queue_order_strategy": "priority",  # in the order of -Q: urgent before sampled
+    "queue_order_strategy": "priority",  # in the order of the queues: urgent before sampled
     "socket_keepalive": True,
 }
 
+
+def memory_limit_kib() -> int:
+    """Resident size at which a child is replaced: 70 % of what this machine or container may use."""
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    with suppress(OSError, ValueError):
+        pages = min(pages, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return int(pages * 0.7 / 1024)
+
+
 app = Celery("camembias", broker=Settings.from_environment().broker_url)
 app.conf.update(
-    task_queues=[Queue(messages.QUEUE_NOW), Queue(messages.QUEUE_SAMPLE)],
-    task_default_queue=messages.QUEUE_SAMPLE,
     task_acks_late=True,
     task_acks_on_timeout=False,  # a batch over its time is delivered again, and counts as an attempt
     task_reject_on_worker_lost=True,
     task_ignore_result=True,
     task_serializer="json",
     accept_content=["json"],
-    task_time_limit=VISIBILITY_TIMEOUT // 2,
-    task_soft_time_limit=VISIBILITY_TIMEOUT // 3,
+    task_time_limit=TIME_LIMIT,
     visibility_timeout=VISIBILITY_TIMEOUT,
     broker_transport_options=TRANSPORT,
     result_backend_transport_options={"visibility_timeout": VISIBILITY_TIMEOUT},
     broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,  # a broker that comes back is found again, however late
     worker_prefetch_multiplier=1,
     worker_concurrency=1,
+    worker_max_tasks_per_child=1000,  # about half an hour of work; a fresh child loads the model in seconds
     worker_proc_alive_timeout=300,  # the child loads the model before it reports
-    worker_soft_shutdown_timeout=30,
+    worker_soft_shutdown_timeout=5,  # about two batches; Celery always sleeps it out while one runs
+    worker_cancel_long_running_tasks_on_connection_loss=False,  # it goes on, and what it stores is there already
     worker_send_task_events=False,
 )
 
@@ -70,6 +80,19 @@ def _check(**_: Any) -> None:
         bundle.load(settings.model)
     except CamembiasError as err:
         raise SystemExit(f"Error: {err}") from None
+
+
+@celeryd_after_setup.connect  # type: ignore[untyped-decorator, unused-ignore]
+def _take_own_queues(instance: Any, conf: Any, **_: Any) -> None:
+    """Of the queues chosen with -Q, take those of this worker's model; the health check before all of them."""
+    conf.worker_max_memory_per_child = memory_limit_kib()
+    try:
+        manifest = bundle.read_manifest(bundle.Layout(Settings.from_environment().model))
+    except CamembiasError as err:
+        raise SystemExit(f"Error: {err}") from None
+    queues = instance.app.amqp.queues
+    chosen = [name for name in queues.consume_from if name in QUEUES] or QUEUES
+    queues.select([messages.queue_of(name, manifest.model_version) for name in (messages.QUEUE_HEALTH, *chosen)])
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator, unused-ignore]
@@ -92,7 +115,9 @@ def _explain(body: dict[str, Any]) -> None:
     from explain_worker.job import explain_batch
 
     request = messages.ExplainRequest.from_dict(body)
-    explain_batch(store.open_existing(Settings.from_environment().store), _model(), request)
+    target = store.open_existing(Settings.from_environment().store)
+    if explain_batch(target, _model(), request, budget_s=TIME_LIMIT / 2):
+        raise Reject("not finished in its time", requeue=True)
 
 
 @app.task(name=messages.HEALTH_TASK)  # type: ignore[untyped-decorator, unused-ignore]
@@ -104,51 +129,7 @@ def _health(reply: str) -> None:
         client.expire(reply, 60)
 
 
-def _connect(broker_url: str) -> Connection:
-    options = {**TRANSPORT, "socket_connect_timeout": CONNECT_TIMEOUT}
-    connection = Connection(broker_url, transport_options=options, connect_timeout=CONNECT_TIMEOUT)
-    try:
-        connection.default_channel.client.ping()
-    except Exception as err:  # every transport has errors of its own
-        connection.release()
-        where = connection.as_uri()  # without the password
-        raise BrokerError(
-            f"no answer from the queue at '{where}' ({err}); start one, or set CAMEMBIAS_BROKER_URL"
-        ) from err
-    return connection
-
-
-def check_broker(broker_url: str) -> None:
-    """Raises BrokerError when nothing answers: a worker would retry for ever."""
-    _connect(broker_url).release()
-
-
-def send(broker_url: str, request: messages.ExplainRequest, queue: str) -> None:
-    """Queue one batch. Raises BrokerError within five seconds when the broker cannot be reached."""
-    _send(broker_url, messages.EXPLAIN_TASK, request.to_dict(), queue)
-
-
-def _send(broker_url: str, task: str, argument: Any, queue: str) -> None:
-    with _connect(broker_url) as connection:
-        try:
-            app.send_task(task, args=[argument], queue=queue, connection=connection, retry=False)
-        except OperationalError as err:
-            raise BrokerError(f"the queue refused a message ({err}); is it full or read-only?") from err
-
-
-def health(broker_url: str, timeout: int = 30) -> str:
-    """The model version of a worker that really works off its queue. Raises BrokerError when none answers in time."""
-    reply = f"camembias.health.{uuid.uuid4().hex}"
-    _send(broker_url, messages.HEALTH_TASK, reply, messages.QUEUE_NOW)
-    with _connect(broker_url) as connection:
-        answer = connection.default_channel.client.blpop(reply, timeout=timeout)
-    if answer is None:
-        raise BrokerError(f"no worker answered within {timeout} s; start one with: camembias worker")
-    return str(answer[1].decode())
-
-
 def worker_argv() -> list[str]:
     """The command that runs a worker, best with REMAP_SIGTERM=SIGQUIT in its environment for a soft shutdown."""
-    queues = f"{messages.QUEUE_NOW},{messages.QUEUE_SAMPLE}"
     celery = [sys.executable, "-m", "celery", "-A", "explain_worker.app", "worker"]
-    return [*celery, "-Q", queues, "-c", "1", "--loglevel", "info", "--without-gossip", "--without-mingle"]
+    return [*celery, "-Q", ",".join(QUEUES), "-c", "1", "--loglevel", "info", "--without-gossip", "--without-mingle"]

@@ -1,15 +1,18 @@
 """One request batch from the store to the store, so that doing it twice, or dying half-way, doubles nothing.
 
 It knows the tables, the model and how often a batch was tried; it does not know that a queue exists.
-The first attempt explains the whole batch at once. If it raises, or the process died in it, the second goes tweet
-by tweet and stores each at once, so that one poisonous tweet fails alone. The third records what is missing in
-`failures/` and stops, because a queue would deliver a batch that kills its worker for ever. After two deaths, the
-tweets behind the deadly one fail with it: they are told apart only by asking again, in a new batch.
+The first attempt explains the whole batch at once. If it raises, or the process died in it, the next go tweet by
+tweet, store each at once, and note beside the store which one is being tried. A tweet that raises fails alone. One
+that was being tried when the process died, in a batch that had died before, fails at the next attempt, because a
+queue would deliver it for ever; its neighbours are explained.
 """
 
 from __future__ import annotations
 
 import logging
+import math
+import time
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,10 +20,11 @@ from typing import Any
 import polars as pl
 import torch
 
+from camembias import attempts, progress
+from camembias.attempts import Trail
 from camembias.bundle import Bundle
 from camembias.checkpoint import load_model, load_tokenizer, special_ids
 from camembias.errors import CamembiasError, InputError
-from camembias.files import write_text
 from camembias.labels import Labels
 from camembias.messages import ExplainRequest
 from camembias.schemas import TABLES
@@ -29,7 +33,6 @@ from explain_worker.attribution import BASELINE, METHOD, Row, explain
 from explain_worker.words import word_scores
 
 Tweet = dict[str, Any]  # one row of `requests`, or of `explanations` or `failures` where it is written
-LAST_ATTEMPT = 3
 _log = logging.getLogger(__name__)
 
 
@@ -50,27 +53,65 @@ class Model:
         return cls(bundle.model_version, bundle.labels, load_model(bundle.layout), tokenizer, special)
 
 
-def explain_batch(store: Store, model: Model, request: ExplainRequest) -> int:
-    """Explain what the batch still lacks; returns the number of explanations written."""
-    missing = _missing(store, request.batch)
-    if not missing:
-        return 0
+def explain_batch(store: Store, model: Model, request: ExplainRequest, budget_s: float = math.inf) -> int:
+    """Explain what the batch still lacks; returns the number of tweets left, 0 when it is finished.
+
+    Going tweet by tweet stops after `budget_s`, so that a time limit on the whole meets only a tweet that hangs.
+    A request for another model stays as it is. Raises StoreError for a batch that is not in the store.
+    """
     if request.model_version != model.version:
-        asked = f"the request asks for model {request.model_version}, this worker holds {model.version}"
-        return _fail(store, request, {tweet["tweet_id"]: asked for tweet in missing}, attempt=0)
-    attempt = _count_attempt(store, request.batch)
+        _log.warning("batch %s is left for a worker with model %s", request.batch, request.model_version)
+        return 0
+    asked = store.read("requests", request.batch).unique("tweet_id", keep="first", maintain_order=True)
+    asked = asked.with_row_index("position")
+    with attempts.holding(store, request.batch) as trail:
+        if _missing(store, asked):
+            texts = store.read("request_texts", request.batch).select("tweet_id", "text")
+            _work(
+                store,
+                model,
+                asked.join(texts, on="tweet_id", maintain_order="left"),
+                trail,
+                time.monotonic() + budget_s,
+            )
+        left = len(_missing(store, asked))
+        if not left:
+            store.part("request_texts", request.batch).unlink(missing_ok=True)  # they have served
+            trail.remove()
+    return left
+
+
+def _work(store: Store, model: Model, asked: pl.DataFrame, trail: Trail, until: float) -> None:
+    missing, suspect, attempt = _missing(store, asked), trail.suspect, trail.begin()
     if attempt == 1:
         try:
             rows = explain_tweets(model, missing)
-        except Exception:
-            _log.exception("batch %s failed, going tweet by tweet", request.batch)
-            attempt = _count_attempt(store, request.batch)
+        except Exception as err:
+            _log.error("a batch failed, going tweet by tweet: %s", _described(err))
+            attempt = trail.begin()
         else:
-            return _add(store, "explanations", request.batch, rows)
-    if attempt >= LAST_ATTEMPT:
-        died = f"the worker died or ran out of time in each of {attempt - 1} attempts at this batch"
-        return _fail(store, request, {tweet["tweet_id"]: died for tweet in missing}, attempt)
-    return _one_by_one(store, model, request, missing, attempt)
+            return _put(store, "explanations", progress.part_of(missing[0]["batch"]), rows)
+    try:
+        for tweet in missing:
+            if attempt > 3 + len(asked):  # it dies before any tweet is tried
+                _fail(store, tweet, f"the worker died in each of {attempt - 1} attempts", attempt)
+            elif tweet["tweet_id"] == suspect:
+                _fail(store, tweet, "the worker died or ran out of time while it explained this tweet alone", attempt)
+            elif time.monotonic() < until:
+                trail.trying(tweet["tweet_id"])
+                _explain_alone(store, model, tweet, attempt)
+    finally:
+        trail.pause()  # what ends in order, by an error too, did not die: nobody is under suspicion
+
+
+def _explain_alone(store: Store, model: Model, tweet: Tweet, attempt: int) -> None:
+    try:
+        rows = explain_tweets(model, [tweet])
+    except Exception as err:
+        _log.error("a tweet failed: %s", _described(err))
+        _fail(store, tweet, str(err) if isinstance(err, CamembiasError) else _described(err, frames=1), attempt)
+    else:
+        _put(store, "explanations", progress.part_of(tweet["batch"], tweet["position"]), rows)
 
 
 def explain_tweets(model: Model, tweets: Sequence[Tweet]) -> list[Tweet]:
@@ -99,54 +140,27 @@ def explain_tweets(model: Model, tweets: Sequence[Tweet]) -> list[Tweet]:
 _NUMBERS = ("steps", "logit", "logit_baseline", "delta", "relative_error", "converged", "duration_ms")
 
 
-def _one_by_one(store: Store, model: Model, request: ExplainRequest, missing: list[Tweet], attempt: int) -> int:
-    written = 0
-    errors = {}
-    for tweet in missing:
-        try:
-            rows = explain_tweets(model, [tweet])
-        except Exception as err:
-            errors[tweet["tweet_id"]] = str(err) if isinstance(err, CamembiasError) else repr(err)
-            continue
-        written += _add(store, "explanations", request.batch, rows)
-    _fail(store, request, errors, attempt)
-    return written
-
-
-def _missing(store: Store, batch: str) -> list[Tweet]:
-    """Requested tweets without explanations. A tweet's targets are written together, so its id is enough."""
-    asked = store.read("requests", batch).unique("tweet_id", keep="first", maintain_order=True)
-    if store.has_part("explanations", batch):
-        asked = asked.join(store.read("explanations", batch), on="tweet_id", how="anti", maintain_order="left")
+def _missing(store: Store, asked: pl.DataFrame) -> list[Tweet]:
+    """Requested tweets neither explained nor failed. A tweet's targets are written together, so its id is enough."""
+    for table in ("explanations", "failures"):
+        made = progress.made_of(store, table, asked["batch"][0])
+        asked = asked.join(made, on="tweet_id", how="anti", maintain_order="left")
+        if asked.is_empty():
+            break
     return asked.to_dicts()
 
 
-def _count_attempt(store: Store, batch: str) -> int:
-    """Number of this attempt, on disk before the work begins: neither a death nor a lost broker resets it."""
-    number = 1
-    while (store.attempts / f"{batch}.{number}").exists():
-        number += 1
-    write_text(store.attempts / f"{batch}.{number}", now().isoformat())
-    return number
+def _described(err: BaseException, frames: int = 20) -> str:
+    """The kind of an error and where it came from. Its message is left out: it may quote the tweet."""
+    places = traceback.extract_tb(err.__traceback__)[-frames:]
+    return f"{type(err).__name__} at " + " < ".join(f"{one.filename}:{one.lineno}" for one in reversed(places))
 
 
-def _fail(store: Store, request: ExplainRequest, errors: Mapping[str, str], attempt: int) -> int:
-    """Record one failure a tweet; a tweet that has one keeps it, because the first error says most."""
-    same = {"batch": request.batch, "model_version": request.model_version, "attempts": attempt, "failed_at": now()}
-    rows = [{**same, "tweet_id": tweet, "error": error} for tweet, error in errors.items()]
-    if rows:
-        _add(store, "failures", request.batch, rows)
-    return 0
+def _fail(store: Store, tweet: Tweet, error: str, attempt: int) -> None:
+    same = {name: tweet[name] for name in ("batch", "tweet_id", "model_version")}
+    row = {**same, "attempts": attempt, "error": error, "failed_at": now()}
+    _put(store, "failures", progress.part_of(tweet["batch"], tweet["position"]), [row])
 
 
-_KEYS = {"explanations": ["tweet_id", "target"], "failures": ["tweet_id", "model_version"]}
-
-
-def _add(store: Store, table: str, part: str, rows: list[Tweet]) -> int:
-    """Add rows to a batch's part, replacing it whole; rows that it has already stay as they are."""
-    frame = pl.DataFrame(rows, schema=TABLES[table])
-    if store.has_part(table, part):
-        old = store.read(table, part)
-        frame = pl.concat([old, frame.join(old, on=_KEYS[table], how="anti")])
-    store.write(table, part, frame)
-    return len(rows)
+def _put(store: Store, table: str, part: str, rows: list[Tweet]) -> None:
+    store.write(table, part, pl.DataFrame(rows, schema=TABLES[table]))

@@ -1,4 +1,4 @@
-"""query · sql · report · status · refresh · doctor"""
+"""query · sql · report · refresh · doctor"""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 
 from camembias import catalog, concepts, sqlfiles
 from camembias import store as stores
-from camembias.cli.console import JsonOption, StoreOption, out, print_json, print_table
+from camembias.cli.console import StoreOption, name_values, out, print_table
 from camembias.errors import CamembiasError, InputError
 
 DEFAULT_STORE = Path("stores/default")
@@ -30,7 +30,7 @@ OutOption = Annotated[Path | None, typer.Option("--out", help="Write to this fil
 
 
 def register(app: typer.Typer) -> None:
-    for command in (query, sql, report, status, refresh, doctor):
+    for command in (query, sql, report, refresh, doctor):
         app.command()(command)
 
 
@@ -54,12 +54,7 @@ def query(
     if explain:
         out.print(found.sql, markup=False, soft_wrap=True)
         return
-    values = {}
-    for pair in param or []:
-        key, sign, value = pair.partition("=")
-        if not sign:
-            raise InputError(f"--param '{pair}': write it as name=value")
-        values[key] = value
+    values = name_values("--param", param)
     _emit(catalog.run_query(stores.open_existing(store), found, values), format_, out_, found.question)
 
 
@@ -87,24 +82,6 @@ def report(
     from camembias.report import write_report
 
     out.print(f"report in {write_report(stores.open_existing(store), out_)}")
-
-
-def status(store: StoreOption = DEFAULT_STORE, json_: JsonOption = False) -> None:
-    """What the store holds, and how far explanations are.
-
-    Example: camembias status --store stores/mine
-    """
-    found = stores.open_existing(store)
-    tables = ("tweets", "predictions", "rejects", "requests", "explanations", "failures")
-    counts = {name: int(found.scan(name).select(pl.len()).collect().item()) for name in tables}
-    runs = found.scan("runs").sort("started_at", descending=True).head(5).collect()
-    progress = catalog.run_query(found, sqlfiles.query("explanation_status"))
-    if json_:
-        print_json({"rows": counts, "explanations": progress.to_dicts(), "runs": runs.to_dicts()})
-        return
-    print_table(pl.DataFrame([{"table": name, "rows": count} for name, count in counts.items()]), "rows in parts")
-    print_table(progress, "explanations")
-    print_table(runs.select("run_id", "kind", "status", "started_at", "counts"), "last runs")
 
 
 def refresh(

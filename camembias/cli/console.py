@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,18 +12,28 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
-from camembias.errors import MissingExtra
-from camembias.settings import MODEL_VARIABLE, STORE_VARIABLE
+from camembias.errors import InputError, MissingExtra
+from camembias.settings import BROKER_VARIABLE, MODEL_VARIABLE, STORE_VARIABLE
 
 out = Console(highlight=False)
 errors = Console(stderr=True, highlight=False)
 
 StoreOption = Annotated[Path, typer.Option("--store", envvar=STORE_VARIABLE, help="Folder of the store.")]
 ModelOption = Annotated[Path, typer.Option("--model", envvar=MODEL_VARIABLE, help="Folder of the model bundle.")]
+BrokerOption = Annotated[str, typer.Option("--broker-url", envvar=BROKER_VARIABLE, help="Redis or Valkey address.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
@@ -33,6 +44,17 @@ def needs(extra: str) -> Iterator[None]:
         yield
     except ImportError as err:
         raise MissingExtra(str(err.name), extra) from err
+
+
+def name_values(option: str, pairs: list[str] | None) -> dict[str, str]:
+    """{name: value} of a repeated option given as name=value."""
+    values = {}
+    for pair in pairs or []:
+        name, sign, value = pair.partition("=")
+        if not sign:
+            raise InputError(f"{option} '{pair}': write it as name=value")
+        values[name] = value
+    return values
 
 
 def print_json(body: Any) -> None:
@@ -55,7 +77,20 @@ def shown(value: Any) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.4g}"
-    return "".join(character if character.isprintable() else "\ufffd" for character in str(value))
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """Without what a terminal would obey. The spaces of French typography stay spaces, emoji sequences stay whole."""
+    return "".join(
+        one if one.isprintable() or one == "\u200d" else " " if unicodedata.category(one) == "Zs" else "\ufffd"
+        for one in text
+    )
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.1f}/s" if task.speed else "")
 
 
 @contextmanager
@@ -65,6 +100,7 @@ def progress_bar(title: str, total: float | None = None) -> Iterator[Callable[[f
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
+        _Rate(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )

@@ -77,7 +77,7 @@ def queue_and_worker(model: Path, store: Path, log: Path) -> Iterator[str]:
     with needs("worker"):
         from explain_worker.app import worker_argv
 
-    from camembias.cli.explaining import worker_environment
+    from camembias.cli.worker import worker_environment
 
     with ValkeyServer() as server:
         broker_url = f"redis://127.0.0.1:{server.port}/0"

@@ -1,146 +1,220 @@
-"""explain · worker"""
+"""explain"""
 
 from __future__ import annotations
 
-import os
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import polars as pl
 import typer
 
 from camembias.cli.console import (
+    BrokerOption,
     JsonOption,
     ModelOption,
     StoreOption,
     errors,
-    needs,
+    name_values,
     out,
     print_json,
-    progress_bar,
 )
 from camembias.errors import InputError
-from camembias.settings import BROKER_VARIABLE, DEFAULT_BROKER_URL, MODEL_VARIABLE, STORE_VARIABLE
+from camembias.settings import DEFAULT_BROKER_URL
 
 if TYPE_CHECKING:
-    from camembias.sampling import Asked
+    from camembias.bundle import Bundle
+    from camembias.requests import Asked, How
+    from camembias.shading import Shading
     from camembias.store import Store
 
-POLL_S = 0.5
-BrokerOption = Annotated[str, typer.Option("--broker-url", envvar=BROKER_VARIABLE, help="Redis or Valkey address.")]
+_MOST_SHOWN = 20
+
+
+class Strategy(StrEnum):
+    UNIFORM = "uniform"
+    STRATIFIED = "stratified"
+    WORD = "word"
+
+
+class Baseline(StrEnum):
+    MASK = "mask"
+    PAD = "pad"
+    ZERO = "zero"
 
 
 def register(app: typer.Typer) -> None:
     app.command()(explain)
-    app.command()(worker)
 
 
 def explain(
     model: ModelOption = Path("models/default"),
     store: StoreOption = Path("stores/default"),
     tweet: Annotated[list[str] | None, typer.Option("--tweet", help="Id of a classified tweet; may repeat.")] = None,
-    sample: Annotated[int | None, typer.Option(help="Expected size of a uniform sample.")] = None,
-    text: Annotated[str | None, typer.Option(help="Any text.")] = None,
+    text: Annotated[str | None, typer.Option(help="Any text; all labels are explained.")] = None,
+    sample: Annotated[int | None, typer.Option(help="Expected size of a sample.")] = None,
+    strategy: Annotated[
+        Strategy, typer.Option(help="With --sample. stratified: label x confidence; word: tweets with candidate words.")
+    ] = Strategy.UNIFORM,
+    word: Annotated[list[str] | None, typer.Option(help="A candidate word for --strategy word; may repeat.")] = None,
+    words: Annotated[Path | None, typer.Option(help="A file of candidate words, one a line.")] = None,
+    from_query: Annotated[str | None, typer.Option(help="A named query with a column tweet_id.")] = None,
+    param: Annotated[list[str] | None, typer.Option(help="With --from-query: name=value; may repeat.")] = None,
+    top: Annotated[int | None, typer.Option(help="With --from-query: at most so many tweets.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Queue again what was asked and never explained.")] = False,
-    target: Annotated[str, typer.Option(help="'all' labels, or the name of one.")] = "all",
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until all is explained.")] = False,
+    target: Annotated[str, typer.Option(help="'all' labels, the 'predicted' one, or the name of one.")] = "all",
+    baseline: Annotated[Baseline, typer.Option(help="What a missing word is.")] = Baseline.MASK,
+    again: Annotated[bool, typer.Option("--again", help="Also what is explained already.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until all is explained; show a text or tweets.")] = False,
     timeout_s: Annotated[float, typer.Option(help="With --wait: give up after so many seconds without news.")] = 300,
+    html: Annotated[Path | None, typer.Option(help="With --wait: write the shaded texts to this page.")] = None,
     broker_url: BrokerOption = DEFAULT_BROKER_URL,
     json_: JsonOption = False,
 ) -> None:
-    """Queue explanations for a worker: a sample, tweets by id, or a text.
+    """Queue explanations for a worker: a sample, tweets by id or from a query, or a text.
 
-    Example: camembias explain --model models/mine --store stores/mine --sample 500 --wait
+    Example: camembias explain --model models/mine --store stores/mine --text "Vive le train" --wait
     """
     from camembias import bundle as bundles
-    from camembias import catalog, messages, sampling
+    from camembias import catalog
     from camembias import store as stores
+    from camembias.cli import waiting
+    from camembias.progress import Counts
+    from camembias.requests import How, ask_unfinished
 
-    if sum(value is not None for value in (tweet, sample, text)) + resume != 1:
-        raise InputError("say what to explain: exactly one of --sample N, --tweet ID, --text TEXT, --resume")
-    with needs("worker"):
-        from explain_worker.app import send
-    bundle = bundles.load(model)
-    target_store = stores.open_existing(store)
-    targets = list(bundle.labels.names) if target == "all" else [bundle.labels.names[bundle.labels.id(target)]]
-    if sample is not None:
-        asked = sampling.ask_sample(target_store, bundle, sample, targets)
-    elif tweet is not None:
-        asked = sampling.ask_tweets(target_store, bundle, tweet, targets)
-    elif text is not None:
-        asked = sampling.ask_text(target_store, bundle, text, targets)
-    else:
-        asked = sampling.ask_again(target_store, bundle)
-    queue = messages.QUEUE_SAMPLE if sample is not None else messages.QUEUE_NOW
-    for batch in asked.batches:
-        send(broker_url, messages.ExplainRequest(batch, bundle.model_version), queue)
-    if not json_:
-        out.print(f"{asked.tweets} tweets asked ({asked.explanations} explanations) in {len(asked.batches)} batches")
+    if sum(value is not None for value in (tweet, sample, text, from_query)) + resume != 1:
+        ways = "--sample N, --tweet ID, --text TEXT, --from-query NAME, --resume"
+        raise InputError(f"say what to explain: exactly one of {ways}")
+    if html is not None and not (wait and (tweet or text)):
+        raise InputError("--html: it shows texts and tweets, once explained; add --wait to --text or --tweet")
     began = time.monotonic()
+    bundle, target_store = bundles.load(model), stores.open_existing(store)
+    how = How(_targets(bundle, target), baseline.value, again)
+    if sample is not None:
+        asked = _ask_sample(target_store, bundle, sample, strategy, [*(word or []), *_lines(words)], how)
+    elif from_query is not None:
+        asked = _ask_query(target_store, bundle, from_query, name_values("--param", param), top, how)
+    elif resume:
+        asked = ask_unfinished(target_store, bundle)
+    else:
+        asked = _ask_picked(target_store, bundle, tweet, text, how)
+    sent = waiting.send_lost(target_store, bundle, broker_url, asked.all_batches)
+    if not json_ and not (asked.urgent and wait):
+        _say_asked(target_store, bundle, asked, len(sent))
+    found = waiting.wait_for(target_store, bundle, broker_url, asked.all_batches, timeout_s) if wait else Counts()
     if wait:
-        wait_for(target_store, asked, timeout_s)
         catalog.refresh(target_store)
+    shadings = _shadings(target_store, bundle, asked, how, target, text) if wait and asked.urgent else []
     seconds = time.monotonic() - began
-    counts = sampling.outcome(target_store, asked.batches) if wait else {}
+    if html is not None:
+        from camembias.shading import write_html
+
+        write_html(shadings, html)
     if json_:
-        print_json({"tweets": asked.tweets, "batches": len(asked.batches), **counts, "seconds": round(seconds, 2)})
+        counts = (
+            {"explained": found.explained, "unconverged": found.unconverged, "failed": found.failed} if wait else {}
+        )
+        shown = {"explanations": [one.to_dict() for one in shadings]} if asked.urgent and wait else {}
+        print_json(
+            {"tweets": asked.tweets, "batches": len(asked.batches), **counts, "seconds": round(seconds, 2), **shown}
+        )
+    elif wait and asked.urgent:
+        _say_shown(target_store, asked, shadings, html)
     elif wait:
-        rate = counts["explained"] / seconds if seconds else 0.0
+        rate = found.explained / seconds if seconds else 0.0
         out.print(
-            f"{counts['explained']} explanations in {seconds:.1f} s ({rate:.1f}/s), {counts['unconverged']} of them "
-            f"fail completeness, {counts['failed']} tweets failed\nnext: camembias query word_label --store {store}"
+            f"{found.explained} explanations in {seconds:.1f} s ({rate:.1f}/s), {found.unconverged} of them fail "
+            f"completeness, {found.failed} tweets failed\nnext: camembias query word_label --store {store}",
+            markup=False,
         )
 
 
-def wait_for(store: Store, asked: Asked, timeout_s: float) -> None:
-    """Until every batch is explained or failed. Raises BrokerError after `timeout_s` without any news."""
-    from camembias import sampling
-    from camembias.errors import BrokerError
-
-    seen, news = 0, time.monotonic()
-    with progress_bar("explanations", asked.explanations) as advance:
-        while sampling.open_batches(store, asked.batches):
-            counts = sampling.outcome(store, asked.batches)
-            found = counts["explained"] + counts["failed"]
-            if found != seen:
-                advance(found - seen)
-                seen, news = found, time.monotonic()
-            elif time.monotonic() - news > timeout_s:
-                raise BrokerError(
-                    f"no explanation for {timeout_s:.0f} s; is a worker running with this model and store? "
-                    "Start one: camembias worker; then: camembias explain --resume --wait"
-                )
-            time.sleep(POLL_S)
+def _targets(bundle: Bundle, target: str) -> tuple[str, ...]:
+    if target == "predicted":
+        return ()
+    return bundle.labels.names if target == "all" else (bundle.labels.names[bundle.labels.id(target)],)
 
 
-def worker(
-    model: ModelOption = Path("models/default"),
-    store: StoreOption = Path("stores/default"),
-    broker_url: BrokerOption = DEFAULT_BROKER_URL,
-) -> None:
-    """Run an explanation worker until it is told to stop.
-
-    Example: camembias worker --model models/mine --store stores/mine
-    """
-    from camembias import bundle as bundles
-    from camembias import store as stores
-
-    bundles.load(model)
-    stores.open_existing(store)
-    os.environ.update(worker_environment(model, store, broker_url))
-    with needs("worker"):
-        from explain_worker.app import check_broker, worker_argv
-    check_broker(broker_url)
-    errors.print(f"worker for {model} on {store}; stop it with Ctrl-C", markup=False)
-    command = worker_argv()
-    os.execv(command[0], command)
+def _lines(path: Path | None) -> list[str]:
+    if path is None:
+        return []
+    try:
+        return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as err:
+        raise InputError(f"--words '{path}' cannot be read ({err}); give a UTF-8 text file, one word a line") from err
 
 
-def worker_environment(model: Path, store: Path, broker_url: str) -> dict[str, str]:
-    """What a worker process reads; Celery's soft shutdown listens to SIGQUIT, stop commands send SIGTERM."""
-    return {
-        MODEL_VARIABLE: str(model.resolve()),
-        STORE_VARIABLE: str(store.resolve()),
-        BROKER_VARIABLE: broker_url,
-        "REMAP_SIGTERM": "SIGQUIT",
-    }
+def _ask_sample(store: Store, bundle: Bundle, size: int, strategy: Strategy, words: list[str], how: How) -> Asked:
+    from camembias import requests, sampling
+
+    if words and strategy is not Strategy.WORD:
+        raise InputError(f"--word and --words need --strategy word, not '{strategy.value}'")
+    if strategy is Strategy.WORD and not words:
+        words = sampling.candidate_words(store, bundle)
+    return requests.ask_sample(store, bundle, size, strategy.value, how, [word.lower() for word in words])
+
+
+def _ask_query(
+    store: Store, bundle: Bundle, name: str, values: dict[str, str], top: int | None, how: How
+) -> Asked:  # fmt: skip
+    from camembias import catalog, requests, sqlfiles
+
+    query = sqlfiles.query(name)
+    if "tweet_id" not in query.columns:
+        raise InputError(f"--from-query {name}: it has no column tweet_id; it has {', '.join(query.columns)}")
+    if top is not None and "top" in (param.name for param in query.params):
+        values = {**values, "top": str(top)}
+    found = catalog.run_query(store, query, values)["tweet_id"].unique(maintain_order=True)
+    return requests.ask_tweets(store, bundle, found.head(top or len(found)).to_list(), how, by=f"query:{name}")
+
+
+def _ask_picked(store: Store, bundle: Bundle, tweets: list[str] | None, text: str | None, how: How) -> Asked:
+    from camembias import requests
+
+    if text is not None:
+        return requests.ask_text(store, bundle, text, how)
+    return requests.ask_tweets(store, bundle, tweets or [], how)
+
+
+def _say_asked(store: Store, bundle: Bundle, asked: Asked, sent: int) -> None:
+    from camembias import progress
+
+    known = len(asked.tweet_ids) - asked.tweets
+    out.print(
+        f"{asked.tweets} tweets asked ({asked.explanations} explanations), {sent} batches queued"
+        + (f"; {known} tweets are explained or wait already" if known > 0 else "")
+    )
+    for version, tweets in progress.waiting_for_others(store, bundle.model_version).items():
+        out.print(f"{tweets} tweets wait for a worker with model {version}", markup=False)
+
+
+def _say_shown(store: Store, asked: Asked, shadings: list[Shading], html: Path | None) -> None:
+    from camembias import progress
+    from camembias.cli.shading import print_shadings
+
+    if html is None:
+        print_shadings(shadings[:_MOST_SHOWN])
+    else:
+        out.print(f"{len(shadings)} texts written to {html}", markup=False)
+    for batch in asked.all_batches:
+        for tweet, error in progress.made_of(store, "failures", batch).select("tweet_id", "error").iter_rows():
+            errors.print(f"{tweet} could not be explained: {error}", markup=False)
+
+
+def _shadings(store: Store, bundle: Bundle, asked: Asked, how: How, target: str, text: str | None) -> list[Shading]:
+    """Of the texts or tweets asked for, in that order, those that are explained."""
+    from camembias import progress, sampling
+    from camembias.shading import shade
+    from camembias.text import normalise
+
+    rows = progress.latest(store, asked.tweet_ids, bundle.model_version, how.baseline)
+    ids = pl.Series(asked.tweet_ids, dtype=pl.String())
+    texts = dict(sampling.texts_of(store, ids).rows()) if text is None else {ids[0]: normalise(text)}
+    wanted = None if target in ("all", "predicted") else target
+    found = rows.partition_by("tweet_id", as_dict=True)
+    return [
+        shade(found[(one,)].to_dicts(), texts[one], bundle.labels.names, bundle.manifest.temperature, wanted)
+        for one in asked.tweet_ids
+        if (one,) in found
+    ]

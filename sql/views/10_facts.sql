@@ -62,7 +62,10 @@ CREATE VIEW designs AS
 SELECT * FROM designs_parts
 QUALIFY row_number() OVER (PARTITION BY design_id ORDER BY created_at DESC NULLS LAST) = 1;
 COMMENT ON VIEW designs IS 'one row a sampling design';
-COMMENT ON COLUMN designs.rate IS 'inclusion probability, 0 to 1';
+COMMENT ON COLUMN designs.serving_version IS 'the frame: tweets that it had classified by framed_at';
+COMMENT ON COLUMN designs.seed IS 'u = first 13 hex digits of sha256(seed:tweet_id) / 16^13: the same for every design of a store';
+COMMENT ON COLUMN designs.expected IS 'tweets: sum of all inclusion probabilities';
+COMMENT ON COLUMN designs.rates IS 'per stratum: tweets of the frame in it, and their inclusion probability, 0 to 1';
 
 CREATE VIEW requests AS
 SELECT * FROM requests_parts

@@ -1,0 +1,131 @@
+"""The trail of a request batch: each attempt, and each tweet tried alone, on disk before the work begins.
+
+One file a batch that was begun and is not finished, `attempts/BATCH.jsonl`, beside the parts: neither a killed worker
+nor an emptied broker resets it. The worker that works on the batch holds a lock on it, which the kernel lets go when
+the process dies; so the store itself knows what is running, what died, and in which tweet.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from camembias.store import Store, now
+
+_SUFFIX = ".jsonl"
+Line = dict[str, Any]  # {"at": …} with "attempt": 2, "tweet": "123" or "paused": true
+
+
+@dataclass(slots=True)
+class Trail:
+    """A batch's trail, locked: whoever else has the same batch waits."""
+
+    path: Path
+    _file: BinaryIO
+    lines: list[Line]
+
+    @property
+    def attempts(self) -> int:
+        return sum("attempt" in line for line in self.lines)
+
+    @property
+    def suspect(self) -> str | None:
+        """The tweet that was being tried alone when the last attempt died."""
+        return self.lines[-1].get("tweet") if self.lines else None
+
+    def begin(self) -> int:
+        """Note a new attempt, and return its number, from 1."""
+        number = self.attempts + 1
+        self._note({"attempt": number})
+        return number
+
+    def trying(self, tweet_id: str) -> None:
+        self._note({"tweet": tweet_id})
+
+    def pause(self) -> None:
+        """The attempt ended in order, finished or not."""
+        self._note({"paused": True})
+
+    def remove(self) -> None:
+        """The batch is finished: its explanations and failures say the rest."""
+        self.path.unlink(missing_ok=True)
+
+    def _note(self, line: Line) -> None:
+        line = {"at": now().isoformat(), **line}
+        self._file.write(json.dumps(line).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self.lines.append(line)
+
+
+@contextmanager
+def holding(store: Store, batch: str) -> Iterator[Trail]:
+    """The batch's trail, held alone. Waits while another worker holds it."""
+    path = store.attempts / f"{batch}{_SUFFIX}"
+    path.parent.mkdir(exist_ok=True)
+    with _locked(path) as file:
+        if not path.read_bytes().endswith(b"\n"):
+            file.write(b"\n")  # ends a line torn by a kill
+        yield Trail(path, file, _read(path))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[BinaryIO]:
+    """Open and lock; again when the file was removed, because finished, while we waited for it."""
+    while True:
+        with path.open("ab") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                yield file
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """A batch that was begun and is not finished."""
+
+    batch: str
+    attempts: int
+    begun_at: datetime
+    running: bool  # False: its worker died, or ended before it was done
+
+
+def begun(store: Store) -> dict[str, Attempted]:
+    found = {}
+    for path in sorted(store.attempts.glob(f"*{_SUFFIX}")):
+        with suppress(FileNotFoundError):  # finished meanwhile
+            starts = [line["at"] for line in _read(path) if "attempt" in line]
+            if starts:
+                begun_at = datetime.fromisoformat(starts[-1])
+                found[path.stem] = Attempted(path.stem, len(starts), begun_at, _is_held(path))
+    return found
+
+
+def is_running(store: Store, batch: str) -> bool:
+    path = store.attempts / f"{batch}{_SUFFIX}"
+    return path.exists() and _is_held(path)
+
+
+def _read(path: Path) -> list[Line]:
+    """The whole lines; the last one may be torn, because its writer was killed."""
+    lines = []
+    for raw in path.read_bytes().splitlines():
+        with suppress(ValueError):
+            lines.append(json.loads(raw))
+    return lines
+
+
+def _is_held(path: Path) -> bool:
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

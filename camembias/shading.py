@@ -1,0 +1,104 @@
+"""One explanation made ready to be looked at: the text cut at its words, each with its score, and the label's odds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from camembias.errors import MissingExtra
+from camembias.files import write_text
+
+TOWARDS, AWAY = (0x1F, 0x5F, 0x99), (0xB3, 0x58, 0x06)  # blue and orange: told apart by the colour-blind too
+_FAINTEST = 0.05  # of the strongest score of the text; weaker words stay plain
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some of the text: a word with its score in logits, or what lies between words, without one."""
+
+    text: str
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shading:
+    tweet_id: str
+    target: str
+    predicted: str | None
+    probabilities: dict[str, float]  # empty when not all labels were explained
+    logit: float
+    relative_error: float
+    converged: bool
+    pieces: tuple[Piece, ...]
+
+    @property
+    def strongest(self) -> float:
+        return max((abs(piece.score) for piece in self.pieces if piece.score is not None), default=0.0)
+
+    def colour(self, piece: Piece) -> tuple[str, str] | None:
+        """(background, letters) of a piece as #rrggbb; None for one that stays plain."""
+        if piece.score is None or not self.strongest or abs(piece.score) < _FAINTEST * self.strongest:
+            return None
+        share = abs(piece.score) / self.strongest
+        red, green, blue = (round(255 + (one - 255) * share) for one in (TOWARDS if piece.score > 0 else AWAY))
+        light = 0.299 * red + 0.587 * green + 0.114 * blue
+        return f"#{red:02x}{green:02x}{blue:02x}", "#000000" if light > 140 else "#ffffff"
+
+    def words(self) -> list[Piece]:
+        """The words, strongest first."""
+        found = [piece for piece in self.pieces if piece.score is not None]
+        return sorted(found, key=lambda piece: -abs(piece.score or 0.0))
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def shade(
+    rows: Sequence[Mapping[str, Any]], text: str | None, labels: Sequence[str], temperature: float, target: str | None
+) -> Shading:
+    """From the explanations of one tweet, one row a target. No target: the likeliest label, else the tweet's own.
+
+    Without `text` (it was blanked) the words stand one space apart.
+    """
+    logits = {row["target"]: row["logit"] for row in rows}
+    probabilities = (
+        softmax({label: logits[label] / temperature for label in labels}) if set(labels) <= set(logits) else {}
+    )
+    predicted = max(probabilities, key=probabilities.__getitem__) if probabilities else rows[0]["label"]
+    wanted = target or predicted
+    row = next((row for row in rows if row["target"] == wanted), rows[0])
+    return Shading(
+        row["tweet_id"], row["target"], predicted, probabilities, row["logit"], row["relative_error"], row["converged"],
+        tuple(_pieces(row["words"], text)),
+    )  # fmt: skip
+
+
+def softmax(logits: Mapping[str, float]) -> dict[str, float]:
+    top = max(logits.values())
+    powers = {label: math.exp(logit - top) for label, logit in logits.items()}
+    return {label: power / sum(powers.values()) for label, power in powers.items()}
+
+
+def write_html(shadings: Sequence[Shading], target: Path) -> Path:
+    """One page that opens offline and runs nothing, whatever the texts hold. Raises MissingExtra without jinja2."""
+    try:
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    except ModuleNotFoundError as err:
+        raise MissingExtra("jinja2", "report") from err
+    loader = FileSystemLoader(Path(__file__).parent / "templates")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    write_text(target, environment.get_template("explanations.html").render(shadings=shadings))
+    return target
+
+
+def _pieces(words: Sequence[Mapping[str, Any]], text: str | None) -> list[Piece]:
+    if text is None:
+        return [piece for word in words for piece in (Piece(word["surface"], word["score"]), Piece(" ", None))][:-1]
+    pieces, at = [], 0
+    for word in words:
+        pieces += [Piece(text[at : word["start"]], None), Piece(text[word["start"] : word["stop"]], word["score"])]
+        at = word["stop"]
+    return [piece for piece in (*pieces, Piece(text[at:], None)) if piece.text]

@@ -1,0 +1,214 @@
+"""The queue under load and under fire, with a tiny model: how long an urgent request waits while sampled ones queue,
+what is lost or doubled when worker and broker are killed and emptied, and whether the worker's memory grows.
+
+    python tests/benchmarks/queueing.py                              # the whole of it
+    python tests/benchmarks/queueing.py --sampled 200 --requests 300 --kills 2 --broker-kills 1 --explanations 2000
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from camembias import messages, progress  # noqa: E402
+from camembias import store as stores  # noqa: E402
+from camembias.bundle import Bundle  # noqa: E402
+from camembias.labels import DEFAULT_LABELS  # noqa: E402
+from camembias.schemas import TABLES  # noqa: E402
+from camembias.store import Store  # noqa: E402
+from camembias.synthetic import tweets  # noqa: E402
+from explain_worker import broker as queue  # noqa: E402
+from tests.conftest import build_tiny  # noqa: E402
+from tests.integration.conftest import Broker, Workers  # noqa: E402
+
+URGENT = 20
+VISIBILITY_S = 20
+
+
+class Stage:
+    """A store, a broker and workers of their own, in a new folder."""
+
+    def __init__(self, folder: Path, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.store = stores.create(folder / "store")
+        self.broker = Broker(folder / "valkey")
+        self.workers = Workers(self.store, bundle, self.broker.url, folder / "worker.log")
+        self.workers.environment["CAMEMBIAS_VISIBILITY_TIMEOUT"] = str(VISIBILITY_S)
+
+    def ask(self, texts: list[str], size: int, targets: int, name: str, to: str) -> list[str]:
+        sent = []
+        for start in range(0, len(texts), size):
+            batch = f"{name}-{start:06d}"
+            put(self.store, self.bundle, batch, texts[start : start + size], targets)
+            sent.append(messages.ExplainRequest(batch, self.bundle.model_version))
+        queue.send(self.broker.url, sent, to)
+        return [one.batch for one in sent]
+
+    def close(self) -> None:
+        self.workers.kill()
+        self.broker.kill()
+
+
+def put(store: Store, bundle: Bundle, batch: str, texts: list[str], targets: int) -> None:
+    same = {"batch": batch, "model_version": bundle.model_version, "targets": list(DEFAULT_LABELS[:targets])}
+    same |= {"method": "integrated_gradients", "baseline": "mask", "requested_by": "sample"}
+    same |= {"label": "viande", "design_id": None}
+    rows = [
+        {**same, "tweet_id": f"{batch}-{number}", "text": text, "requested_at": stores.now()}
+        for number, text in enumerate(texts)
+    ]
+    for table in ("request_texts", "requests"):
+        store.write(
+            table, batch, pl.DataFrame(rows, schema_overrides={"design_id": pl.String()}).select(TABLES[table].names())
+        )
+
+
+def latency(stage: Stage, texts: list[str], size: int) -> list[tuple[str, str]]:
+    """Seconds from queueing an urgent tweet, all labels, to its stored explanation, while the sampled ones wait."""
+    sampled = stage.ask(texts, size, 4, "sample", messages.QUEUE_SAMPLE)
+    stage.workers.start()
+    stage.workers.until(lambda: stage.store.has_part("explanations", sampled[0]), 300)
+    seconds = []
+    for number in range(URGENT):
+        time.sleep(random.uniform(0, 0.5))
+        began = time.monotonic()
+        [batch] = stage.ask(texts[:1], 1, 4, f"urgent{number}", messages.QUEUE_NOW)
+        stage.workers.until(lambda batch=batch: stage.store.has_part("explanations", batch), 300)
+        seconds.append(time.monotonic() - began)
+    left = len(queue.queued(stage.broker.url, stage.bundle.model_version)) * size
+    rows = stage.store.scan("explanations").select(pl.col("duration_ms").mean()).collect().item()
+    return [
+        (f"urgent request, {left:,} of {len(texts):,} sampled tweets still waiting, {size} a batch: median",
+         f"{statistics.median(seconds):.2f} s"),
+        ("the same, slowest of " + str(URGENT), f"{max(seconds):.2f} s"),
+        ("work in a sampled batch", f"{rows * size * 4 / 1000:.2f} s"),
+    ]  # fmt: skip
+
+
+def under_fire(stage: Stage, texts: list[str], size: int, kills: int, broker_kills: int) -> list[tuple[str, str]]:
+    """Kill the worker and the broker, and empty the broker once, while all of the requests are worked off."""
+    batches = stage.ask(texts, size, 1, "fire", messages.QUEUE_SAMPLE)
+    blows = [stage.workers.kill] * kills + [stage.broker.kill] * broker_kills + [stage.broker.empty]
+    random.Random(5).shuffle(blows)
+    done = 0
+    stage.workers.start()
+    for number, blow in enumerate(blows):
+        goal = min(len(batches) * (number + 1) // (len(blows) + 2), done + 3)
+        stage.workers.until(lambda goal=goal: len(stage.store.part_names("explanations")) >= goal, 300)
+        time.sleep(random.uniform(0, 0.5))
+        blow()
+        if blow == stage.broker.kill:
+            time.sleep(0.5)
+            stage.broker.start()
+        if blow == stage.workers.kill:
+            stage.workers.start()
+        resume(stage)
+        done = len(stage.store.part_names("explanations"))
+
+    def finished() -> bool:
+        if not progress.unfinished(stage.store, stage.bundle.model_version):
+            return True
+        time.sleep(2)
+        resume(stage)
+        return False
+
+    stage.workers.until(finished, 1200)
+    rows = stage.store.scan("explanations").collect()
+    failed = stage.store.scan("failures").collect().height
+    distinct = rows.unique(["tweet_id", "target"]).height
+    what = f"{len(texts):,} requests; kill -9 of the worker ×{kills}, of the broker ×{broker_kills}, emptied ×1"
+    return [
+        (f"{what}: lost", str(len(texts) - distinct - failed)),
+        ("doubled", str(rows.height - distinct)),
+        ("failed", str(failed)),
+    ]
+
+
+def resume(stage: Stage) -> None:
+    """What `camembias explain --resume` does."""
+    from camembias.cli import waiting
+
+    left = progress.unfinished(stage.store, stage.bundle.model_version)
+    waiting.send_lost(stage.store, stage.bundle, stage.broker.url, left)
+
+
+def memory(stage: Stage, texts: list[str], size: int, explanations: int) -> list[tuple[str, str]]:
+    """Growth of the worker's child between the first tenth and the end, by a straight line through its RSS."""
+    wanted = explanations // 4
+    repeated = [texts[number % len(texts)] for number in range(wanted)]
+    batches = stage.ask(repeated, size, 4, "memory", messages.QUEUE_SAMPLE)
+    stage.workers.start()
+    seen: list[tuple[int, int]] = []
+
+    def sample() -> bool:
+        time.sleep(0.5)
+        done = len(stage.store.part_names("explanations"))
+        if done > len(batches) // 10 and stage.workers.process is not None:
+            seen.append((done, resident_kib(stage.workers.process.pid)))
+        return done >= len(batches)
+
+    stage.workers.until(sample, 3600)
+    done, kib = np.array(seen, dtype=float).T
+    slope, start = np.polyfit(done / len(batches), kib, 1)
+    return [
+        (f"worker's RSS over {explanations:,} explanations: at the start", f"{(start + slope / 10) / 1024:.0f} MiB"),
+        ("growth to the end", f"{100 * slope * 0.9 / (start + slope / 10):+.2f} %"),
+    ]
+
+
+def resident_kib(parent: int) -> int:
+    """Of the process and its children."""
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    total = 0
+    for pid in (parent, *children):
+        status = Path(f"/proc/{pid}/status").read_text()
+        total += next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS"))
+    return total
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sampled", type=int, default=2000)
+    parser.add_argument("--requests", type=int, default=5000)
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--broker-kills", type=int, default=3)
+    parser.add_argument("--explanations", type=int, default=20_000)
+    parser.add_argument("--batch", type=int, default=16, help="tweets a batch")
+    parser.add_argument("--only", choices=["latency", "fire", "memory"])
+    given = parser.parse_args()
+    texts = tweets(max(given.sampled, given.requests), seed=7)["text"].to_list()
+    table = Table("what", "measured", title="the queue, tiny model", title_justify="left")
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = build_tiny(Path(folder) / "tiny", texts[:1000])
+        for name, run in {
+            "latency": lambda stage: latency(stage, texts[: given.sampled], given.batch),
+            "fire": lambda stage: under_fire(
+                stage, texts[: given.requests], given.batch, given.kills, given.broker_kills
+            ),
+            "memory": lambda stage: memory(stage, texts[:1000], given.batch, given.explanations),
+        }.items():
+            if given.only in (None, name):
+                stage = Stage(Path(folder) / name, bundle)
+                try:
+                    for row in run(stage):
+                        table.add_row(*row)
+                finally:
+                    stage.close()
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""A request batch: done twice, dying half-way, holding a poison, out of time; and the trail that it leaves."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from camembias import attempts
+from camembias import store as stores
+from camembias.bundle import Bundle
+from camembias.errors import StoreError
+from camembias.labels import DEFAULT_LABELS
+from camembias.messages import ExplainRequest
+from camembias.schemas import TABLES
+from camembias.store import Store
+from explain_worker import job
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return stores.create(tmp_path / "store")
+
+
+@pytest.fixture(scope="module")
+def model(tiny_bundle: Bundle) -> job.Model:
+    return job.Model.open(tiny_bundle)
+
+
+@pytest.fixture
+def asked(store: Store, model: job.Model) -> ExplainRequest:
+    row = {"batch": "b", "label": "viande", "model_version": model.version, "targets": list(DEFAULT_LABELS)}
+    row |= {"method": "integrated_gradients", "baseline": "mask", "requested_at": stores.now()}
+    rows = [{**row, "tweet_id": str(number), "text": f"le train numéro {number}"} for number in range(4)]
+    store.write("requests", "b", pl.DataFrame([one | {"design_id": None} for one in rows], schema=TABLES["requests"]))
+    store.write("request_texts", "b", pl.DataFrame(rows).select("batch", "tweet_id", "text"))
+    return ExplainRequest("b", model.version)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Instead of the model, in tests of what happens around it: a function for each tweet id that shall not do well."""
+    troubles: dict[str, Any] = {}
+
+    def explain_tweets(model: job.Model, tweets: list[job.Tweet]) -> list[job.Tweet]:
+        for tweet in tweets:
+            troubles.get(tweet["tweet_id"], lambda: None)()
+        names = ("batch", "tweet_id", "model_version", "label", "method", "baseline")
+        return [{name: tweet[name] for name in names} | {"target": "viande", "converged": True} for tweet in tweets]
+
+    monkeypatch.setattr(job, "explain_tweets", explain_tweets)
+    return troubles
+
+
+class Died(BaseException):
+    """What a kill -9 looks like from outside: no more lines on the trail, and the lock is free."""
+
+
+@pytest.fixture
+def may_die(
+    store: Store, model: job.Model, asked: ExplainRequest, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], bool]:
+    """Work on the batch until it is finished or dies; True when it died."""
+    monkeypatch.setattr(attempts.Trail, "pause", lambda self: None)
+
+    def work() -> bool:
+        try:
+            return bool(job.explain_batch(store, model, asked))
+        except Died:
+            return True
+
+    return work
+
+
+def explained(store: Store) -> list[str]:
+    return sorted(store.scan("explanations").collect()["tweet_id"])
+
+
+def failures(store: Store, *columns: str) -> list[tuple[Any, ...]]:
+    return store.scan("failures").collect().sort("tweet_id").select(columns).rows()
+
+
+def die() -> None:
+    raise Died
+
+
+def raise_quoting() -> None:
+    raise RuntimeError("cannot read 'le train numéro 1'")
+
+
+def test_doing_a_batch_twice_doubles_nothing_and_removes_the_texts(store, model, asked):
+    assert job.explain_batch(store, model, asked) == 0
+    written = store.part("explanations", "b").read_bytes()
+    assert store.scan("explanations").collect().height == 16
+    assert not store.has_part("request_texts", "b")
+    assert job.explain_batch(store, model, asked) == 0
+    assert store.part("explanations", "b").read_bytes() == written
+    assert failures(store, "tweet_id") == []
+    assert list(store.attempts.iterdir()) == []
+
+
+def test_a_tweet_that_raises_fails_alone_and_is_not_quoted(store, model, asked, quick, caplog):
+    quick["1"] = raise_quoting
+    with caplog.at_level(logging.INFO):
+        assert job.explain_batch(store, model, asked) == 0
+    assert explained(store) == ["0", "2", "3"]
+    [(tweet, tries, error)] = failures(store, "tweet_id", "attempts", "error")
+    assert (tweet, tries) == ("1", 2)
+    assert error.startswith("RuntimeError at ")
+    assert "numéro" not in error + caplog.text
+    quick.clear()
+    assert job.explain_batch(store, model, asked) == 0  # delivered once more: what failed stays failed
+    assert explained(store) == ["0", "2", "3"]
+
+
+def test_only_the_tweet_that_kills_its_worker_fails_on_the_third_attempt(store, quick, may_die):
+    quick["2"] = die
+    assert may_die()
+    assert explained(store) == []
+    assert may_die()
+    assert explained(store) == ["0", "1"]
+    [trail] = attempts.begun(store).values()
+    assert (trail.attempts, trail.running) == (2, False)
+    assert not may_die()
+    assert explained(store) == ["0", "1", "3"]
+    assert failures(store, "tweet_id", "attempts") == [("2", 3)]
+    assert attempts.begun(store) == {}
+
+
+def test_every_one_of_several_poisons_fails_and_the_rest_is_explained(store, quick, may_die):
+    quick |= {"0": die, "3": die}
+    assert [may_die() for _ in range(4)] == [True, True, True, False]
+    assert explained(store) == ["1", "2"]
+    assert failures(store, "tweet_id") == [("0",), ("3",)]
+
+
+def test_a_batch_that_dies_before_any_tweet_ends_at_last(store, quick, may_die, monkeypatch):
+    monkeypatch.setattr(attempts.Trail, "trying", lambda *_: die())
+    quick["0"] = raise_quoting  # the first attempt goes on, tweet by tweet
+    assert [may_die() for _ in range(8)][-1] is False
+    assert len(failures(store, "tweet_id")) == 4
+
+
+def test_a_batch_is_running_while_it_is_held_and_no_longer(store):
+    with attempts.holding(store, "b") as trail:
+        trail.begin()
+        assert attempts.is_running(store, "b")
+        assert attempts.begun(store)["b"].running
+    assert not attempts.is_running(store, "b")
+
+
+def test_an_error_of_the_store_puts_no_tweet_under_suspicion(store, model, asked, quick, monkeypatch):
+    quick["1"] = raise_quoting
+    real = Store.write
+
+    def full(self: Store, table: str, *rest: Any) -> Any:
+        if table == "explanations":
+            raise StoreError("the disk is full")
+        return real(self, table, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "write", full)
+        with pytest.raises(StoreError):
+            job.explain_batch(store, model, asked)
+    assert job.explain_batch(store, model, asked) == 0
+    assert explained(store) == ["0", "2", "3"]
+    assert failures(store, "tweet_id") == [("1",)]
+
+
+def test_out_of_time_it_stops_between_tweets_and_goes_on_later(store, model, asked, quick):
+    quick["0"] = raise_quoting
+    assert job.explain_batch(store, model, asked, budget_s=-math.inf) == 4
+    assert job.explain_batch(store, model, asked, budget_s=60) == 0
+    assert explained(store) == ["1", "2", "3"]
+
+
+def test_a_request_for_another_model_stays_as_it_is(store, model, asked, quick):
+    assert job.explain_batch(store, model, ExplainRequest("b", "another")) == 0
+    assert explained(store) == []
+    assert store.scan("failures").collect().is_empty()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"), [({"targets": ["train"]}, "unknown label 'train'"), ({"method": "magic"}, "method 'magic'")]
+)
+def test_what_cannot_be_explained_is_recorded(store, model, asked, changes, error):
+    rows = store.read("requests", "b").to_dicts()
+    store.write("requests", "b", pl.DataFrame([{**row, **changes} for row in rows], schema=TABLES["requests"]))
+    assert job.explain_batch(store, model, asked) == 0
+    assert [error in found for (found,) in failures(store, "error")] == [True] * 4
+
+
+def test_a_batch_that_is_not_in_the_store_is_named(store, model):
+    with pytest.raises(StoreError, match="no part 'gone'"):
+        job.explain_batch(store, model, ExplainRequest("gone", model.version))
+    assert list(store.root.glob("attempts/*")) == []
+
+
+def test_a_torn_last_line_of_a_trail_is_left_out(store):
+    with attempts.holding(store, "b") as trail:
+        trail.begin()
+        trail.trying("7")
+    path = store.attempts / "b.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"at": "2026-11-')
+    with attempts.holding(store, "b") as trail:
+        assert (trail.attempts, trail.suspect) == (1, "7")
+        trail.begin()
+    with attempts.holding(store, "b") as trail:
+        assert (trail.attempts, trail.suspect) == (2, None)
+
+
+@pytest.mark.parametrize("batch", ["../../etc/passwd", "a/b", "", ".hidden", "b\n"])
+def test_a_batch_cannot_name_a_path(batch):
+    with pytest.raises(ValueError, match="batch"):
+        ExplainRequest.from_dict({"batch": batch, "model_version": "v"})
