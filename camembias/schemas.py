@@ -142,6 +142,7 @@ TABLES: dict[str, pl.Schema] = {
             "converged": pl.Boolean(),
             "special_score": pl.Float64(),
             "words": WORD_SCORES,
+            "precision": pl.String(),  # of the gradients; logits are fp32
             "duration_ms": pl.Float64(),
             "computed_at": TIME,
         }

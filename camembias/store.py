@@ -75,7 +75,7 @@ class Store:
         return pl.read_parquet(path)
 
     def scan(self, table: str) -> pl.LazyFrame:
-        return pl.scan_parquet(self.root / table / "*.parquet", schema=TABLES[table])
+        return pl.scan_parquet(self.root / table / "*.parquet", schema=TABLES[table], missing_columns="insert")
 
     def finished_units(self, serving_version: str) -> set[str]:
         """The ledger that decides resuming: units of work whose parts are all written."""
