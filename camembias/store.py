@@ -109,8 +109,6 @@ def create(root: Path) -> Store:
         if root.is_dir() and any(root.iterdir()) and not (root / "units").exists():
             raise StoreError(f"'{root}' is neither empty nor a store; name another folder")
         store = Store(root, secrets.token_hex(16))
-        for table, schema in TABLES.items():
-            store.write(table, _EMPTY, pl.DataFrame(schema=schema))
         body = {"format": FORMAT, "salt": store.salt, "created_at": now().isoformat()}
         write_text(root / "store.json", json.dumps(body, indent=1))
     return open_existing(root)
@@ -125,9 +123,13 @@ def open_existing(root: Path) -> Store:
         body = json.loads(path.read_text(encoding="utf-8"))
         if body["format"] != FORMAT:
             raise StoreError(f"'{root}' has store format {body['format']}; this camembias reads {FORMAT}")
-        return Store(root, body["salt"])
+        store = Store(root, body["salt"])
     except (ValueError, KeyError, TypeError) as err:
         raise StoreError(f"'{path}' is damaged ({err}); restore it from a backup") from err
+    for table, schema in TABLES.items():  # a store made before a table existed: its views need a part
+        if not store.has_part(table, _EMPTY):
+            store.write(table, _EMPTY, pl.DataFrame(schema=schema))
+    return store
 
 
 @dataclass(slots=True)

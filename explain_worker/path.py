@@ -63,18 +63,20 @@ class Path:
         self._device = self._table.weight.device
 
     def ends(self, passes: Passes) -> tuple[list[list[float]], list[list[float]]]:
-        """Logits of every label at the baseline and at the tweet, (rows, labels) each.
+        """Logits of every label at the baseline and at the tweet, (rows, labels) each."""
+        return self.logits(passes, self.start), self.logits(passes, self.stop)
 
-        What is the same is computed once: with `<mask>`, tweets of one length share their baseline.
-        """
-        wanted = list(dict.fromkeys([*self.start, *self.stop]))
+    def logits(self, passes: Passes, rows: Sequence[tuple[int, ...]]) -> list[list[float]]:
+        """Logits of any rows of token ids, (rows, labels). Equal rows are read once: with `<mask>` as baseline,
+        tweets of one length share theirs."""
+        wanted = list(dict.fromkeys(rows))
         found: dict[tuple[int, ...], list[float]] = {}
         with torch.no_grad():
             for batch in token_batches([len(ids) for ids in wanted], passes.token_budget):
                 ids, attention = self._padded([wanted[number] for number in batch])
                 values = passes.logits(self._embedded(ids), attention).tolist()
                 found |= zip([wanted[number] for number in batch], values, strict=True)
-        return [found[ids] for ids in self.start], [found[ids] for ids in self.stop]
+        return [found[ids] for ids in rows]
 
     def slopes(
         self, passes: Passes, numbers: Sequence[int], points: torch.Tensor, targets: Sequence[Sequence[int]]

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from camembias.cli import asking, bulk, demo, explaining, training
+from camembias.cli import asking, bulk, demo, explaining, quality, training
 from camembias.cli.console import errors
 from camembias.errors import CamembiasError
 
@@ -17,7 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train a French tweet classifier, run it in bulk, explain it, and ask in SQL which words push which label.",
 )
-for group in (training, bulk, explaining, asking, demo):
+for group in (training, bulk, explaining, quality, asking, demo):
     group.register(app)
 
 
