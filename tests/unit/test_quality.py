@@ -33,7 +33,8 @@ def explained(model: job.Model, texts: list[str]) -> list[quality.Explained]:
         asked = {"batch": "b", "tweet_id": text, "text": text, "label": label, "targets": [label]}
         request = {**asked, "model_version": VERSION, "method": "integrated_gradients", "baseline": "mask"}
         [row] = job.explain_tweets(model, [request])
-        found.append(quality.Explained(text, label, words(text), [word["score"] for word in row["words"]]))
+        scores = [word["score"] for word in row["words"]]
+        found.append(quality.Explained(text, label, words(text)[: len(scores)], scores))  # without what was truncated
     return found
 
 
