@@ -126,7 +126,7 @@ class _SharedGradients(IntegratedGradients):  # type: ignore[misc, unused-ignore
 
     def _gradients(self, inputs: tuple[torch.Tensor, ...], **_: object) -> tuple[torch.Tensor, ...]:
         """Captum's `gradient_func`: slopes at `inputs`, (nodes x lines, tokens). Only new nodes are computed."""
-        points = inputs[0].detach().unflatten(0, (-1, len(self._lines)))  # (nodes, lines, tokens)
+        points = inputs[0].detach().view(-1, len(self._lines), inputs[0].shape[1])  # (nodes, lines, tokens)
         fresh = points[len(self._known.get(self._lines[0], ())) :]
         targets: dict[int, list[int]] = {}
         for number, target in self._lines:

@@ -93,7 +93,9 @@ def explain_tweets(model: Model, tweets: Sequence[Tweet]) -> list[Tweet]:
         Row(encoding.ids, encoding.special_tokens_mask, [model.labels.id(name) for name in wanted])
         for encoding, wanted in zip(encodings, names, strict=True)
     ]
-    attributions = iter(explain(model.network, model.special, inputs, *baselines, model.passes))
+    attributions = iter(
+        explain(model.network, model.special, inputs, next(iter(baselines), BASELINES[0]), model.passes)
+    )
     rows = []
     for tweet, encoding, wanted in zip(tweets, encodings, names, strict=True):
         same = {name: tweet[name] for name in ("batch", "tweet_id", "model_version", "label", "method", "baseline")}

@@ -59,7 +59,7 @@ class Path:
         self.start = [
             tuple(token if kept else absent for token, kept in zip(row.ids, row.special, strict=True)) for row in rows
         ]
-        self._table: torch.nn.Module = network.get_input_embeddings()  # type: ignore[operator]
+        self._table: torch.nn.Embedding = network.get_input_embeddings()  # type: ignore[operator]
         self._device = self._table.weight.device
 
     def ends(self, passes: Passes) -> tuple[list[list[float]], list[list[float]]]:

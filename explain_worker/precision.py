@@ -56,7 +56,7 @@ def choose_passes(network: torch.nn.Module, special_ids: Mapping[str, int], toke
 def has_bf16(device: torch.device) -> bool:
     """In hardware: emulated, it is a hundred times slower than fp32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
@@ -70,11 +70,12 @@ def bf16_copy(network: torch.nn.Module) -> torch.nn.Module:
 
 
 def spearman(left: Sequence[float], right: Sequence[float]) -> float:
-    """Rank correlation; ties count by their order, 1 where either side is constant or has one element."""
-    ranks = np.argsort(np.argsort([left, right], axis=1, kind="stable"), axis=1)
-    if min(np.ptp(left), np.ptp(right)) == 0:
+    """Rank correlation; ties count by their order, 1 where either side is constant."""
+    pair = np.array([left, right])
+    if np.ptp(pair, axis=1).min(initial=np.inf) == 0 or pair.shape[1] == 0:
         return 1.0
-    return float(np.corrcoef(ranks)[0, 1])
+    ranks = pair.argsort(axis=1, kind="stable").argsort(axis=1)
+    return float(np.corrcoef(ranks[0], ranks[1]).item(1))
 
 
 def _agreement(

@@ -79,7 +79,7 @@ def quality(
 ) -> pl.DataFrame:
     """Rows of the table `quality`: a measure and what it was taken on, its mean over tweets and a 95 % interval."""
     dice = np.random.default_rng(seed)
-    found = {}
+    found: dict[tuple[str, str], list[float]] = {}
     for tweet in tweets:
         for key, value in _erasure(model, tweet, dice).items():
             found.setdefault(key, []).append(value)
@@ -114,7 +114,7 @@ def _erasure(model: Model, tweet: Explained, dice: np.random.Generator) -> dict[
     logits = torch.tensor(path.logits(Passes(model.network), rows))
     p = logits.softmax(dim=1)[:, model.labels.id(tweet.label)].double().numpy()
     drops = (p[0] - p[1:]).reshape(len(orders), len(TOP), 2).mean(axis=1)  # (orders, measures)
-    found = {}
+    found: dict[tuple[str, str], float] = {}
     for which, measure in enumerate(("comprehensiveness", "sufficiency")):
         own, random = float(drops[0, which]), float(drops[1:, which].mean())
         found |= {(measure, "scores"): own, (measure, "random"): random, (measure, "difference"): own - random}
