@@ -68,6 +68,13 @@ def load_model(layout: Layout) -> torch.nn.Module:
     return model.eval().requires_grad_(False)
 
 
+def best_device() -> torch.device:
+    """The first GPU when PyTorch sees one, else the CPU. CUDA_VISIBLE_DEVICES picks another, or none."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def position_ids(model: torch.nn.Module, attention_mask: torch.Tensor) -> torch.Tensor | None:
     """Positions of the input, (rows, tokens), to be passed wherever token ids are replaced.
 

@@ -68,6 +68,7 @@ def _content(store: Store) -> dict[str, Any]:
     shares = _ask(store, "label_shares")
     up, down = (_ask(store, name, top="10") for name in ("words_up", "words_down"))
     words, concepts = _ask(store, "word_label"), _ask(store, "concept_share")
+    quality = _ask(store, "explanation_quality")
     status, incomplete = _ask(store, "explanation_status"), _ask(store, "incomplete_explanations", top=_ALL)
     explained = sum(status.rows["explained"]) if status.rows.height else 0
     axis, by_version = "share of tweets, with 95 % interval", _by(shares.rows, "serving_version")
@@ -77,13 +78,16 @@ def _content(store: Store) -> dict[str, Any]:
         "models": [_model(row) for row in catalog.run_sql(store, _MODELS).iter_rows(named=True)],
         "explained": bool(explained or incomplete.rows.height or concepts.rows.height),
         **{"shares": shares, "up": up, "down": down, "words": words},
-        **{"concepts": concepts, "status": status, "incomplete": incomplete},
+        **{"concepts": concepts, "status": status, "incomplete": incomplete, "quality": quality},
         "shares_table": _table(shares.rows, "Tweets by label", "label"),
         "shares_charts": [(name, _bars(rows, "label", "share", axis)) for name, rows in by_version],
         "pushes": _pushes(up.rows, down.rows),
         "words_table": _table(listed, f"Words and labels: first {listed.height} of {words.rows.height}"),
         "concepts_table": _table(concepts.rows, "Push that comes from concept words, by label", "label"),
         "status_table": _table(status.rows, "Explanations: tweets times targets"),
+        "quality_table": _table(
+            quality.rows.drop("method", "computed_at"), "Faithfulness of the explanations", "measure"
+        ),
         "incomplete_table": _table(worst, f"The worst {worst.height}"),
     }
 

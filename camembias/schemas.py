@@ -155,6 +155,7 @@ TABLES: dict[str, pl.Schema] = {
             "converged": pl.Boolean(),
             "special_score": pl.Float64(),
             "words": WORD_SCORES,
+            "precision": pl.String(),  # of the gradients; logits are fp32
             "duration_ms": pl.Float64(),
             "computed_at": TIME,
         }
@@ -167,6 +168,21 @@ TABLES: dict[str, pl.Schema] = {
             "attempts": pl.Int32(),
             "error": pl.String(),
             "failed_at": TIME,
+        }
+    ),
+    # one faithfulness measure of a model's explanations, over a sample of tweets
+    "quality": pl.Schema(
+        {
+            "model_version": pl.String(),
+            "method": pl.String(),
+            "baseline": pl.String(),
+            "measure": pl.String(),  # comprehensiveness, sufficiency, randomised_parameters
+            "variant": pl.String(),  # scores, random, difference; or which weights were shuffled
+            "tweets": pl.Int64(),
+            "mean": pl.Float64(),
+            "low": pl.Float64(),  # bootstrap interval of 95 % over tweets
+            "high": pl.Float64(),
+            "computed_at": TIME,
         }
     ),
     "concepts": pl.Schema({"label": pl.String(), "word": pl.String()}),

@@ -79,7 +79,7 @@ class Store:
         return pl.read_parquet(path, columns=columns)
 
     def scan(self, table: str) -> pl.LazyFrame:
-        return pl.scan_parquet(self.root / table / "*.parquet", schema=TABLES[table])
+        return pl.scan_parquet(self.root / table / "*.parquet", schema=TABLES[table], missing_columns="insert")
 
     def ledger(self, serving_version: str) -> pl.DataFrame:
         """What decides resuming: the units of work whose parts are all written, oldest first."""
@@ -112,8 +112,6 @@ def create(root: Path) -> Store:
         if root.is_dir() and any(root.iterdir()) and not (root / "units").exists():
             raise StoreError(f"'{root}' is neither empty nor a store; name another folder")
         store = Store(root, secrets.token_hex(16))
-        for table, schema in TABLES.items():
-            store.write(table, _EMPTY, pl.DataFrame(schema=schema))
         body = {"format": FORMAT, "salt": store.salt, "created_at": now().isoformat()}
         _publish_once(root / "store.json", json.dumps(body, indent=1))
     return open_existing(root)
@@ -140,9 +138,13 @@ def open_existing(root: Path) -> Store:
         body = json.loads(path.read_text(encoding="utf-8"))
         if body["format"] != FORMAT:
             raise StoreError(f"'{root}' has store format {body['format']}; this camembias reads {FORMAT}")
-        return Store(root, body["salt"])
+        store = Store(root, body["salt"])
     except (ValueError, KeyError, TypeError) as err:
         raise StoreError(f"'{path}' is damaged ({err}); restore it from a backup") from err
+    for table, schema in TABLES.items():  # a store made before a table existed: its views need a part
+        if not store.has_part(table, _EMPTY):
+            store.write(table, _EMPTY, pl.DataFrame(schema=schema))
+    return store
 
 
 @dataclass(slots=True)

@@ -1,8 +1,9 @@
 """Tweet text: one normal form, one way to cut it into words, and a coarse kind for each word.
 
 Everything that counts or stores words goes through here, so that a word has the same name and the same
-character offsets in training, in a batch and in a report. The rules are typographic, with no lexicon and no
-tagger: they do not know that `fils` has two meanings, nor that `allons-nous` asks where `aidez-nous` orders.
+character offsets in training, in a batch and in a report. The rules are typographic, with no lexicon (but a few
+units and suffixes) and no tagger: they do not know that `fils` has two meanings, nor that `allons-nous` asks where
+`aidez-nous` orders.
 """
 
 import html
@@ -36,25 +37,47 @@ _SCHEME = r"(?i:https?://)"
 _LOGIN = r"(?:[^\s\x1c-\x1f/?#@]++@)?"
 _BARE = rf"(?i:www\.{_INNER}|pic\.twitter\.com(?!{_INNER}))"  # these two are links without a scheme
 _LINK = rf"(?:{_SCHEME}{_LOGIN}|(?={_BARE})){_HOST}{_PATH}"
+# A host without a scheme, of the endings that no sentence begins with: `fini.me` is two words.
+_DOMAIN = rf"(?:[\p{{L}}\p{{N}}-]{{1,63}}+\.){{1,4}}(?:fr|com|org|net|eu)(?!{_INNER}){_PATH}"
 _TAG = r"[\p{L}\p{N}_][\p{L}\p{M}\p{N}_]*+"
-_NUMBER = rf"\p{{N}}+(?:[.,:]\p{{N}}+)*+{_INNER}*+(?:[%‰€$£¥]|°[CF]?)?\p{{M}}*+"
-_ELISION = rf"(?i:[ldjnsmtc]|(?:jus|lors|puis|quoi)?qu){_APOSTROPHE}"
+_MONEY = r"[€$£¥]"
+# `km/h`, `€/kWh`: the one place where a list of units decides, because `et/ou` is three words.
+_PER = r"/(?:h|s|j|an|mois|jour|semaine|kg|km[²2]?|ha|hab|[lL]|m[²³23]|[kMG]Wh)(?![\p{L}\p{N}])"
+_RATE = rf"(?:[kcmMGTµ]?[mgtlLWho]|[kMGT]Wh|{_MONEY}|hab){_PER}"
+_NUMBER = (
+    rf"\p{{N}}+(?:[.,:/]\p{{N}}+)*+{_INNER}*+(?:(?<=[hj])/\p{{N}}+(?!{_INNER}))?+"
+    rf"(?:{_MONEY}(?:\p{{N}}{{2}}(?!\p{{N}}))?+|[%‰]|°[CF]?)?+(?:{_PER})?+\p{{M}}*+"
+)
+_UNIT = rf"(?:{_RATE}|(?:[kKM]|[Mm]ds?){_MONEY}|°[CF](?!{_INNER})|(?i:n)[°º])"
+_INITIALS = rf"(?:\p{{L}}\.-?){{2,12}}+(?:\p{{L}}(?!{_INNER}|\.|{_APOSTROPHE}))?+"  # `S.N.C.F.`, `s.v.p`
+_SMILEY = (
+    rf"(?:<3+(?!\p{{N}})|\^_+\^|[:;=][-'^]?(?:\)+|[(\[|*]+(?!{_INNER}))"
+    rf"|(?<![\p{{L}}\p{{N}}])[:;=][-'^]?[DPpO](?!{_INNER})|[-=]>|<[-=])"  # and arrows
+)
+_ELISION = rf"(?i:[ldjnsmtcy]|(?:jus|lors|puis|quoi)?qu){_APOSTROPHE}"
 _STOP = rf"(?!{_INNER}|(?:{_HYPHEN}|{_APOSTROPHE})[\p{{L}}\p{{N}}])"
 _PRONOUN = rf"{_HYPHEN}(?i:(?:t[-\u2010\u2011'\u2019])?(?:je|tu|ils?|elles?|on|[nv]ous|ce)){_STOP}"
 # Nouns that end like an inverted verb. `presqu'île` and `prud'hommes` need no list: no elision begins them.
 _NOUN = rf"(?i:rendez-vous|garde-(?:à|a\u0300?)-vous|en-dira-t-on|chez-[nv]ous|entre-nous){_STOP}"
+# Both genders in one word: `étudiant·e·s`, `étudiant.e.s`, `étudiant(e)s`; and `R&D`.
+_FEMININE = r"(?i:e|ne|te|le|se|ve|re|fe|rice|trice|euse|ère|esse)"
+_GENDERS = (
+    rf"[·•‧∙⋅]\p{{L}}{_INNER}*+|\((?:{_FEMININE}|(?i:e?s|x))\)(?i:s?)(?!{_INNER})"
+    rf"|(?<=\p{{Lu}})&\p{{Lu}}{_INNER}*+"
+    rf"|\.(?:{_FEMININE}\.(?i:s)|(?i:es?|t?rices?|euses?))(?!{_INNER})"
+)
 _COMPOUND = (
     rf"(?:{_NOUN}|\p{{L}}{_INNER}*+"
-    rf"(?:(?!{_PRONOUN}){_HYPHEN}[\p{{L}}\p{{N}}]{_INNER}*+|{_APOSTROPHE}\p{{L}}{_INNER}*+)*+)"
+    rf"(?:(?!{_PRONOUN}){_HYPHEN}[\p{{L}}\p{{N}}]{_INNER}*+|{_APOSTROPHE}\p{{L}}{_INNER}*+|{_GENDERS})*+)"
 )
 
 # Order matters: a keycap before the number or hashtag it looks like, an elision before the compound.
 _WORDS = regex.compile(
-    rf"{_LINK}|{_ELISION}|{_COMPOUND}|[@＠]{_TAG}|{_EMOJI}\p{{M}}*+|[#＃]{_TAG}|{_NUMBER}"
+    rf"{_LINK}|{_DOMAIN}|{_ELISION}|{_UNIT}|{_INITIALS}|{_COMPOUND}|[@＠]{_TAG}|{_SMILEY}|{_EMOJI}\p{{M}}*+|[#＃]{_TAG}|{_NUMBER}"
     rf"|(?<=[\p{{L}}\p{{M}}]){_PRONOUN}|([\p{{P}}\p{{S}}])\1*+\p{{M}}*+|(?s:.)\p{{M}}*+"
 )
 _KINDS = regex.compile(
-    rf"(?P<link>{_LINK})|(?P<handle>[@＠]{_TAG})|(?P<emoji>{_EMOJI}\p{{M}}*)|(?P<hashtag>[#＃]{_TAG})"
+    rf"(?P<link>{_LINK}|{_DOMAIN})|(?P<handle>[@＠]{_TAG})|(?P<emoji>{_EMOJI}\p{{M}}*)|(?P<hashtag>[#＃]{_TAG})"
     rf"|(?P<number>\p{{N}}.*)|(?P<elision>{_ELISION})|(?P<function>{_PRONOUN})|(?P<word>\p{{L}}.*)",
     regex.DOTALL,
 )
@@ -135,9 +158,10 @@ def text_hash(normalised: str) -> str:
 def words(text: str) -> list[Word]:
     """The words of any string, in order: together they cover every character but whitespace exactly once.
 
-    A handle, hashtag, link, emoji sequence, number with its unit, hyphenated compound, elision (`l'`),
-    inverted subject pronoun (`-t-il`) and a run of one punctuation mark are one word each. It does not know
-    multi-word expressions (`parce que`), numbers written with spaces, or smileys made of punctuation.
+    A handle, hashtag, link, emoji sequence, smiley, number with its unit, date, initials (`S.N.C.F.`), hyphenated
+    compound, word of both genders (`étudiant·e·s`), elision (`l'`), inverted subject pronoun (`-t-il`) and a run of
+    one punctuation mark are one word each. It does not know multi-word expressions (`parce que`), numbers or units
+    written with spaces (`10 km` is two), addresses of mail, or the point of an abbreviation (`M.` is two).
     """
     found: list[Word] = []
     at = 0

@@ -1,38 +1,29 @@
-"""Integrated Gradients of one logit with respect to the word embeddings. The only module that imports captum.
+"""Integrated Gradients of logits with respect to the word embeddings. The only module that imports captum.
 
-It knows token ids and logits. It does not know text, words, labels' names, the store or the queue.
-The path goes from `<mask>` everywhere but `<s>` and `</s>` to the tweet, with the tweet's own attention mask and
-positions at both ends: RoBERTa-like models would else read a baseline at other positions than the input, and the
-attributions would add up to something that no logit is.
+It knows rows of token ids and labels. It does not know text, words, labels' names, the store or the queue.
+Captum walks the path and adds up; the seam it leaves open, `gradient_func`, is where passes are shared: between the
+labels of a tweet, between tweets of one batch, and between the rules of growing size that a tweet may need.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from captum.attr import IntegratedGradients
 
-from camembias.checkpoint import position_ids
-from camembias.scoring import token_batches
+from explain_worker.path import BASELINES, Passes, Path, Row
+from explain_worker.quadrature import LEVELS, rule
 
 METHOD = "integrated_gradients"
-BASELINE = "mask"
-NODES = (8, 16, 32, 64)  # Gauss-Legendre nodes; only rows that fail with few are done again with more
-LARGEST_ERROR = 0.05  # relative completeness error of a row that counts as converged
+BASELINE = BASELINES[0]
+LARGEST_ERROR = 0.05  # relative completeness error of an attribution that counts as converged
 SMALLEST_CHANGE = 0.05  # logits; floor of the denominator, so that near-zero changes can pass
-TOKEN_BUDGET = 2048  # tokens in one forward pass, padding and nodes included: about 1 GB for a base model
+BF16_LEVELS = LEVELS[:3]  # rounding, not the rule, bounds bf16's error: what fails with these is done again in fp32
 
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One tweet and one target: token ids, which of them the tokenizer added, and the id of the label."""
-
-    ids: Sequence[int]
-    special: Sequence[int]
-    target: int
+Line = tuple[int, int]  # a row's number and a label's id: what has one attribution
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +32,8 @@ class Attribution:
     steps: int
     logit: float
     logit_baseline: float
-    duration_ms: float  # this row's share of its batches, all tries included
+    precision: str  # of the gradients; logits are always fp32
+    duration_ms: float  # this attribution's share of its batches, all tries included
 
     @property
     def delta(self) -> float:
@@ -58,19 +50,45 @@ class Attribution:
 
 
 def explain(
-    model: torch.nn.Module, special_ids: Mapping[str, int], rows: Sequence[Row], nodes: Sequence[int] = NODES
+    network: torch.nn.Module,
+    special_ids: Mapping[str, int],
+    rows: Sequence[Row],
+    baseline: str = BASELINE,
+    passes: Passes | None = None,
+    levels: Sequence[int] = LEVELS,
 ) -> list[Attribution]:
-    """Attributions in the order of `rows`. Rows that never converge keep their best try, and say so."""
-    found: dict[int, Attribution] = {}
-    pending = list(range(len(rows)))
-    for steps in nodes:
-        for batch in token_batches([len(rows[row].ids) for row in pending], TOKEN_BUDGET):
-            numbers = [pending[position] for position in batch]
-            tried = _explain_batch(model, special_ids, [rows[number] for number in numbers], steps)
-            for number, attribution in zip(numbers, tried, strict=True):
-                found[number] = _better(found.get(number), attribution)
-        pending = [number for number in pending if not found[number].converged]
-    return [found[number] for number in range(len(rows))]
+    """One attribution a row and target, row after row. Those that never converge keep their best try, and say so.
+
+    `network` is fp32 and says the logits; `passes` computes gradients, and is the same network where it is None.
+    """
+    exact = Passes(network) if passes is None else replace(passes, network=network, precision="fp32")
+    tries = [(exact, levels)]
+    if passes is not None and passes.precision != exact.precision:
+        tries = [(passes, [level for level in levels if level in BF16_LEVELS]), *tries]
+    path = Path(network, special_ids, rows, baseline)
+    began = time.perf_counter()
+    lines = [(number, target) for number, row in enumerate(rows) for target in row.targets]
+    ends = dict(zip(lines, _ends(path, exact, lines), strict=True))
+    found: dict[Line, Attribution] = {}
+    for way, ladder in tries:
+        method = _SharedGradients(path, way)
+        for level in ladder:
+            # nan counts as not converged, and so does what has no try yet
+            pending = [line for line in lines if line not in found or not found[line].converged]
+            if not pending:
+                break
+            scores = method.scores(pending, level)
+            share = (time.perf_counter() - began) * 1000 / len(pending)
+            began = time.perf_counter()
+            for line, score in zip(pending, scores, strict=True):
+                new = Attribution(score[: len(rows[line[0]].ids)], level, *ends[line], way.precision, share)
+                found[line] = _better(found.get(line), new)
+    return [found[line] for line in lines]
+
+
+def _ends(path: Path, passes: Passes, lines: Sequence[Line]) -> Iterator[tuple[float, float]]:
+    start, stop = path.ends(passes)
+    return ((stop[number][target], start[number][target]) for number, target in lines)
 
 
 def _better(old: Attribution | None, new: Attribution) -> Attribution:
@@ -78,50 +96,49 @@ def _better(old: Attribution | None, new: Attribution) -> Attribution:
     if old is None:
         return new
     best = old if old.relative_error < new.relative_error else new
-    return Attribution(best.scores, best.steps, best.logit, best.logit_baseline, old.duration_ms + new.duration_ms)
+    return replace(best, duration_ms=old.duration_ms + new.duration_ms)
 
 
-def _explain_batch(
-    model: torch.nn.Module, special_ids: Mapping[str, int], rows: Sequence[Row], steps: int
-) -> list[Attribution]:
-    started = time.perf_counter()
-    embedding = model.get_input_embeddings()  # type: ignore[operator]
-    device = embedding.weight.device
-    width = max(len(row.ids) for row in rows)
-    ids = torch.full((len(rows), width), special_ids["pad"], device=device)  # (rows, tokens)
-    baseline = ids.clone()
-    attention = torch.zeros_like(ids)
-    for line, row in enumerate(rows):
-        tokens = torch.tensor(row.ids, device=device)
-        kept = torch.tensor(row.special, device=device).bool()
-        ids[line, : len(tokens)] = tokens
-        baseline[line, : len(tokens)] = tokens.where(kept, special_ids["mask"])
-        attention[line, : len(tokens)] = 1
-    targets = torch.tensor([row.target for row in rows], device=device)
-    positions = position_ids(model, attention)
+class _SharedGradients(IntegratedGradients):  # type: ignore[misc, unused-ignore]
+    """Captum's Integrated Gradients over a path's coefficients, from 0 to 1. It keeps every slope computed."""
 
-    def logits(embeddings: torch.Tensor, attention: torch.Tensor, positions: torch.Tensor | None) -> torch.Tensor:
-        extra = {} if positions is None else {"position_ids": positions}
-        found: torch.Tensor = model(inputs_embeds=embeddings, attention_mask=attention, **extra).logits
-        return found
+    def __init__(self, path: Path, passes: Passes) -> None:
+        super().__init__(forward_func=None)
+        self.gradient_func = self._gradients
+        self._path, self._passes = path, passes
+        self._lines: Sequence[Line] = ()
+        self._known: dict[Line, torch.Tensor] = {}  # (nodes, tokens)
 
-    with torch.no_grad():
-        end, start = embedding(ids), embedding(baseline)  # (rows, tokens, hidden)
-        ends = [
-            logits(point, attention, positions).gather(1, targets[:, None])[:, 0].tolist() for point in (end, start)
-        ]
-    attributions = IntegratedGradients(logits, multiply_by_inputs=True).attribute(
-        end,
-        baselines=start,
-        target=targets,
-        additional_forward_args=(attention, positions),
-        n_steps=steps,
-        method="gausslegendre",
-        internal_batch_size=max(len(rows), TOKEN_BUDGET // width),
-    )
-    scores = attributions.detach().double().sum(dim=2).tolist()
-    share = (time.perf_counter() - started) * 1000 / len(rows)
-    return [
-        Attribution(score[: len(row.ids)], steps, logit, logit_baseline, share)
-        for row, score, logit, logit_baseline in zip(rows, scores, *ends, strict=True)
-    ]
+    def scores(self, lines: Sequence[Line], level: int) -> list[list[float]]:
+        """Attributions of tokens by the rule of `level` nodes, (lines, tokens), padded to the longest tweet.
+
+        The lines of one call must all have been in the calls before it, if there were any.
+        """
+        self._lines = lines
+        stop = torch.ones(len(lines), max(map(len, self._path.stop)), dtype=torch.float64)
+        nodes, weights = rule(level)
+        # The public `attribute` knows Gauss-Legendre and Riemann rules only, and calls this with their nodes.
+        [scores] = self._attribute(
+            (stop,), (torch.zeros_like(stop),), n_steps=level, step_sizes_and_alphas=(weights, nodes)
+        )
+        listed: list[list[float]] = scores.tolist()
+        return listed
+
+    def _gradients(self, inputs: tuple[torch.Tensor, ...], **_: object) -> tuple[torch.Tensor, ...]:
+        """Captum's `gradient_func`: slopes at `inputs`, (nodes x lines, tokens). Only new nodes are computed."""
+        points = inputs[0].detach().view(-1, len(self._lines), inputs[0].shape[1])  # (nodes, lines, tokens)
+        fresh = points[len(self._known.get(self._lines[0], ())) :]
+        targets: dict[int, list[int]] = {}
+        for number, target in self._lines:
+            targets.setdefault(number, []).append(target)
+        at = {number: position for position, (number, _) in enumerate(self._lines)}  # a tweet's lines are alike
+        for count in sorted({len(wanted) for wanted in targets.values()}):  # one backward pass a label: as many for all
+            numbers = [number for number, wanted in targets.items() if len(wanted) == count]
+            every = fresh[:, [at[number] for number in numbers]]  # (new nodes, tweets, tokens)
+            many = numbers * len(every)
+            slopes = self._path.slopes(self._passes, many, every.flatten(0, 1), [targets[number] for number in many])
+            for which, slope in enumerate(slopes):
+                for number, added in zip(numbers, slope.view(every.shape).unbind(1), strict=True):
+                    line = (number, targets[number][which])
+                    self._known[line] = torch.cat([self._known[line], added]) if line in self._known else added
+        return (torch.stack([self._known[line] for line in self._lines], dim=1).flatten(0, 1),)

@@ -23,13 +23,15 @@ import torch
 from camembias import attempts, progress
 from camembias.attempts import Trail
 from camembias.bundle import Bundle
-from camembias.checkpoint import load_model, load_tokenizer, special_ids
+from camembias.checkpoint import best_device, load_model, load_tokenizer, special_ids
 from camembias.errors import CamembiasError, InputError
 from camembias.labels import Labels
 from camembias.messages import ExplainRequest
 from camembias.schemas import TABLES
 from camembias.store import Store, now
-from explain_worker.attribution import BASELINE, METHOD, Row, explain
+from explain_worker.attribution import METHOD, explain
+from explain_worker.path import BASELINES, Passes, Row
+from explain_worker.precision import choose_passes
 from explain_worker.words import word_scores
 
 Tweet = dict[str, Any]  # one row of `requests`, or of `explanations` or `failures` where it is written
@@ -45,12 +47,16 @@ class Model:
     network: torch.nn.Module
     tokenizer: Any
     special: Mapping[str, int]
+    passes: Passes | None = None  # how gradients are computed; None: as the network is
 
     @classmethod
     def open(cls, bundle: Bundle) -> Model:
+        """On a GPU when there is one, in the precision that passes on it."""
         tokenizer = load_tokenizer(bundle.layout, bundle.manifest.max_length)
         special = special_ids(bundle.layout)
-        return cls(bundle.model_version, bundle.labels, load_model(bundle.layout), tokenizer, special)
+        network = load_model(bundle.layout).to(best_device())
+        passes = choose_passes(network, special, tokenizer)
+        return cls(bundle.model_version, bundle.labels, network, tokenizer, special, passes)
 
 
 def explain_batch(store: Store, model: Model, request: ExplainRequest, budget_s: float = math.inf) -> int:
@@ -116,28 +122,34 @@ def _explain_alone(store: Store, model: Model, tweet: Tweet, attempt: int) -> No
 
 def explain_tweets(model: Model, tweets: Sequence[Tweet]) -> list[Tweet]:
     """Rows of `explanations`, tweet after tweet and target after target; no target named means all labels."""
-    encodings = model.tokenizer.encode_batch([tweet["text"] for tweet in tweets])
-    pairs = [
-        (tweet, encoding, target)
-        for tweet, encoding in zip(tweets, encodings, strict=True)
-        for target in dict.fromkeys(tweet["targets"] or model.labels.names)
-    ]
     for tweet in tweets:
-        if (tweet["method"], tweet["baseline"]) != (METHOD, BASELINE):
+        if tweet["method"] != METHOD or tweet["baseline"] not in BASELINES:
             asked = f"method '{tweet['method']}' with baseline '{tweet['baseline']}'"
-            raise InputError(f"{asked}: the worker knows '{METHOD}' with '{BASELINE}' only")
-    inputs = [Row(encoding.ids, encoding.special_tokens_mask, model.labels.id(name)) for _, encoding, name in pairs]
+            raise InputError(f"{asked}: the worker knows '{METHOD}' with one of {', '.join(BASELINES)}")
+    if len(baselines := dict.fromkeys(tweet["baseline"] for tweet in tweets)) > 1:
+        return [row for one in baselines for row in explain_tweets(model, [x for x in tweets if x["baseline"] == one])]
+    encodings = model.tokenizer.encode_batch([tweet["text"] for tweet in tweets])
+    names = [list(dict.fromkeys(tweet["targets"] or model.labels.names)) for tweet in tweets]
+    inputs = [
+        Row(encoding.ids, encoding.special_tokens_mask, [model.labels.id(name) for name in wanted])
+        for encoding, wanted in zip(encodings, names, strict=True)
+    ]
+    attributions = iter(
+        explain(model.network, model.special, inputs, next(iter(baselines), BASELINES[0]), model.passes)
+    )
     rows = []
-    for (tweet, encoding, target), found in zip(pairs, explain(model.network, model.special, inputs), strict=True):
-        words, special_score = word_scores(tweet["text"], encoding.offsets, encoding.special_tokens_mask, found.scores)
+    for tweet, encoding, wanted in zip(tweets, encodings, names, strict=True):
         same = {name: tweet[name] for name in ("batch", "tweet_id", "model_version", "label", "method", "baseline")}
-        values = {name: getattr(found, name) for name in _NUMBERS}
-        scores = {"special_score": special_score, "words": words}
-        rows.append({**same, **values, **scores, "target": target, "computed_at": now()})
+        for target, found in zip(wanted, attributions, strict=False):
+            tokens = (encoding.offsets, encoding.special_tokens_mask, found.scores)
+            words, special_score = word_scores(tweet["text"], *tokens)
+            values = {name: getattr(found, name) for name in _NUMBERS}
+            scores = {"special_score": special_score, "words": words}
+            rows.append({**same, **values, **scores, "target": target, "computed_at": now()})
     return rows
 
 
-_NUMBERS = ("steps", "logit", "logit_baseline", "delta", "relative_error", "converged", "duration_ms")
+_NUMBERS = ("steps", "logit", "logit_baseline", "delta", "relative_error", "converged", "precision", "duration_ms")
 
 
 def _missing(store: Store, asked: pl.DataFrame) -> list[Tweet]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TypedDict
 
-from camembias.text import word_of_character, words
+from camembias.text import Word, word_of_character, words
 
 
 class WordScore(TypedDict):
@@ -48,6 +48,16 @@ def word_scores(
         for span, total in zip(spans[:read_until], totals, strict=False)
     ]
     return kept, special_score
+
+
+def token_words(text: str, spans: list[Word], offsets: Sequence[tuple[int, int]], special: Sequence[int]) -> list[int]:
+    """For each token, the number of the word that holds most of its characters; -1 for what the tokenizer added."""
+    owner = word_of_character(text, spans)
+    found = []
+    for (start, stop), added in zip(offsets, special, strict=True):
+        owners = Counter[int]() if added else _owners(owner, start, stop)
+        found.append(owners.most_common(1)[0][0] if owners else -1)
+    return found
 
 
 def _owners(owner: list[int], start: int, stop: int) -> Counter[int]:

@@ -1,14 +1,15 @@
 -- The kind of a word by its form alone: no lexicon, no tagger. As camembias.text.kind, but for rare symbols.
 CREATE MACRO word_kind(word) AS
 CASE
-    WHEN regexp_matches(word, '^(?i:https?://|www\.|pic\.twitter\.com)') THEN 'link'
+    WHEN regexp_matches(word, '^(?i:https?://|www\.|pic\.twitter\.com)')
+        OR regexp_matches(word, '^([\p{L}\p{N}-]{1,63}\.){1,4}(fr|com|org|net|eu)([/?#:].*)?$') THEN 'link'
     WHEN regexp_matches(word, '^[@＠][\p{L}\p{N}_]') THEN 'handle'
     WHEN regexp_matches(word, '^[0-9#*]\x{FE0F}?\x{20E3}') THEN 'emoji'
     WHEN regexp_matches(word, '^[\x{1F3FB}-\x{1F3FF}]') OR regexp_matches(word, '^([^\p{L}\p{N}]|ℹ|Ⓜ)\x{FE0F}')
         OR (regexp_matches(word, '^\p{So}') AND NOT regexp_matches(word, '^[\x{00}-\x{218F}]')) THEN 'emoji'
     WHEN regexp_matches(word, '^[#＃][\p{L}\p{N}_]') THEN 'hashtag'
     WHEN regexp_matches(word, '^\p{N}') THEN 'number'
-    WHEN regexp_full_match(word, '(?i:[ldjnsmtc]|(?:jus|lors|puis|quoi)?qu)[''’ʼ]') THEN 'elision'
+    WHEN regexp_full_match(word, '(?i:[ldjnsmtcy]|(?:jus|lors|puis|quoi)?qu)[''’ʼ]') THEN 'elision'
     WHEN regexp_full_match(word, '-(?i:(?:t-)?(?:je|tu|ils?|elles?|on|[nv]ous|ce))') OR lower(word) IN (
         'a', 'ai', 'aie', 'aient', 'ait', 'après', 'as', 'au', 'aucun', 'aucune', 'auquel', 'aura', 'aurai',
         'auraient', 'aurais', 'aurait', 'auras', 'aurez', 'aurons', 'auront', 'aux', 'avaient', 'avais',

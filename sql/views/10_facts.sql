@@ -42,6 +42,17 @@ COMMENT ON COLUMN explanations.relative_error IS 'abs(delta) over the larger of 
 COMMENT ON COLUMN explanations.special_score IS 'logits given to <s> and </s>';
 COMMENT ON COLUMN explanations.words IS 'in order; score in logits, signed; start and stop in characters of the text';
 COMMENT ON COLUMN explanations.duration_ms IS 'milliseconds';
+COMMENT ON COLUMN explanations.precision IS 'of the gradients: fp32 or bf16; logits are always fp32';
+
+CREATE VIEW quality AS
+SELECT * FROM quality_parts
+QUALIFY row_number() OVER (
+    PARTITION BY model_version, method, baseline, measure, variant ORDER BY computed_at DESC NULLS LAST
+) = 1;
+COMMENT ON VIEW quality IS 'one row a model, method, baseline, measure and variant: the latest measured';
+COMMENT ON COLUMN quality.mean IS 'over tweets: probability of the predicted label lost, or Spearman correlation over words';
+COMMENT ON COLUMN quality.low IS 'bootstrap interval of 95 % over tweets';
+COMMENT ON COLUMN quality.high IS 'bootstrap interval of 95 % over tweets';
 
 CREATE VIEW models AS
 SELECT * FROM models_parts

@@ -90,8 +90,14 @@ def test_classify_explain_ask_and_report(model, stream, tmp_path):
     assert counts["explained"] == counts["tweets"] * len(LABELS)
     assert counts["failed"] == 0
     assert json.loads(again.stdout)["tweets"] == 0  # what is explained is not explained twice
+    measured = camembias("explain-quality", "--model", model, "--store", store, "--sample", 20, "--json")
+    assert measured.returncode == 0, measured.stderr
+    rows_ = {(row["measure"], row["variant"]): row for row in json.loads(measured.stdout)}
+    assert rows_["comprehensiveness", "difference"]["low"] > 0  # better than a random order, beyond chance
+    assert rows_["sufficiency", "difference"]["high"] < 0
     for arguments in (
         ("query", "label_shares"),
+        ("query", "explanation_quality"),
         ("query", "word_label", "--param", "min_tweets=2"),
         ("status",),
         ("doctor",),
@@ -124,6 +130,7 @@ def bad_inputs(model: Path, folder: Path) -> dict[str, tuple[tuple[object, ...],
         "unknown label": (("train", file("u.csv", one), *new, "--drop-label", "zz"), "has no label 'zz'"),
         "no json": (("train", file("n.json", "{oops"), *new), "cannot be read"),
         "unreachable model": (("train", file("h.csv", two), *lost), "cannot load base model"),
+        "too few": (("explain-quality", "--sample", 1), "at least 2"),
         "no model": (("export", folder / "nomodel"), "not a complete model bundle"),
     }  # fmt: skip
 

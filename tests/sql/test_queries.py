@@ -155,13 +155,30 @@ def test_only_the_method_explained_last_answers(good_store: Store) -> None:
 def test_word_kind_agrees_with_the_package(empty_store: Store) -> None:
     sample = (
         "@anna #foot https://t.co www.lemonde.fr 😀 👍🏽 🇫🇷 ❤️ 1️⃣ ☀️ 12,5 10% l' qu' lorsqu' -t-il -vous le être ça "
-        "train soi-disant aujourd'hui ! … « ° € → © # @ été œuf jusqu' ©️"
+        "train soi-disant aujourd'hui ! … « ° € → © # @ été œuf jusqu' ©️ "
+        "y' lemonde.fr lemonde.fr/a étudiant·e·s S.N.C.F. km/h €/kg n° °C 12/03/2022 24h/24 R&D <3 :) -> ^_^"
     )
     words = sample.split()
     quoted = ", ".join("'" + word.replace("'", "''") + "'" for word in words)
     found = catalog.run_sql(empty_store, f"SELECT w, word_kind(w) FROM (SELECT unnest([{quoted}]) AS w)").rows()
     assert [(word, kind, text.kind(word)) for word, kind in found if kind != text.kind(word)] == []
     assert len(found) == len(words)
+
+
+def test_explanation_quality_shows_the_latest_measure_of_each_model(good_store: Store) -> None:
+    row = {"model_version": "m1", "method": "ig", "baseline": "mask", "measure": "sufficiency", "variant": "scores"}
+    numbers = {"tweets": 5, "mean": 0.25, "low": 0.125, "high": 0.5, "computed_at": LATER}
+    old = {**numbers, "mean": 0.375, "computed_at": datetime(2024, 1, 1, tzinfo=UTC)}
+    put(good_store, "quality", "r1", [{**row, **numbers}, {**row, **numbers, "model_version": "m2"}])
+    put(good_store, "quality", "r0", [{**row, **old}])
+    catalog.refresh(good_store)
+    found = ask(good_store, "explanation_quality")
+    assert [one[0] for one in found] == ["m1", "m2"]
+    assert found[0][3:] == ("sufficiency", "scores", 5, 0.25, 0.125, 0.5, LATER)
+    assert len(ask(good_store, "explanation_quality", model_version="m2")) == 1
+    assert catalog.failed_checks(good_store) == {}
+    put(good_store, "quality", "r2", [{**row, **numbers, "variant": "random", "mean": 0.75}])
+    assert catalog.failed_checks(good_store) == {"quality_intervals": 1}
 
 
 def test_a_moved_store_still_answers(good_store: Store, tmp_path: Path) -> None:

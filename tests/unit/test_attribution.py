@@ -1,5 +1,6 @@
 """Integrated Gradients on a tiny CamemBERT: completeness, the baseline trap, an independent check, sums over words."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,14 @@ from captum.attr import IntegratedGradients
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import CamembertConfig, CamembertForSequenceClassification
+from transformers import (
+    CamembertConfig,
+    CamembertForSequenceClassification,
+    DebertaV2Config,
+    DebertaV2ForSequenceClassification,
+    RobertaConfig,
+    RobertaForSequenceClassification,
+)
 
 from camembias import store as stores
 from camembias.labels import DEFAULT_LABELS, Labels
@@ -20,7 +28,8 @@ from camembias.store import Store
 from camembias.synthetic import tweets
 from camembias.text import normalise
 from explain_worker import attribution, job
-from explain_worker.attribution import BASELINE, METHOD, Attribution, Row, explain
+from explain_worker.attribution import BASELINE, LEVELS, METHOD, explain
+from explain_worker.path import Passes, Row
 from explain_worker.words import word_scores
 
 SPECIALS = ["<s>NOTUSED", "<pad>", "</s>NOTUSED", "<unk>", "<unk>NOTUSED", "<s>", "</s>", "<mask>"]
@@ -78,8 +87,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def rows_of(texts: list[str], targets: tuple[int, ...] = (0, 1, 2, 3)) -> list[Row]:
-    encodings = TOKENIZER.encode_batch(texts)
-    return [Row(found.ids, found.special_tokens_mask, target) for found in encodings for target in targets]
+    return [Row(found.ids, found.special_tokens_mask, targets) for found in TOKENIZER.encode_batch(texts)]
 
 
 def requests(texts: list[str], batch: str = "b1", **changes: object) -> pl.DataFrame:
@@ -104,24 +112,39 @@ REQUEST = ExplainRequest("b1", "0123456789ab")
 def test_scores_and_baseline_add_up_to_the_logit(network):
     rows = rows_of(TEXTS[:12])
     found = explain(network, SPECIAL_IDS, rows)
-    for row, one in zip(rows, found, strict=True):
+    lines = [(row, target) for row in rows for target in row.targets]
+    for (row, target), one in zip(lines, found, strict=True):
         logits = network(input_ids=torch.tensor([row.ids])).logits[0]
-        assert one.logit == pytest.approx(float(logits[row.target]), abs=1e-4)  # alone, positions made by the model
+        assert one.logit == pytest.approx(float(logits[target]), abs=1e-4)  # alone, positions made by the model
         assert len(one.scores) == len(row.ids)
         assert sum(one.scores) + one.logit_baseline - one.delta == pytest.approx(one.logit, abs=1e-6)
         assert one.converged == (one.relative_error <= 0.05)
     assert np.mean([one.converged for one in found]) > 0.9
-    exact = explain(network, SPECIAL_IDS, rows[:8], nodes=(200,))
+    assert len({one.steps for one in found}) > 1  # some needed more nodes
+    exact = explain(network, SPECIAL_IDS, rows[:4], levels=(63,))
     assert max(abs(one.delta) for one in exact) < 0.01  # logits: with enough nodes nothing is missing
-    assert {one.steps for one in found} > {8}  # some rows needed more nodes
 
 
-def test_the_baseline_is_mask_except_for_the_tokens_that_the_tokenizer_added(network):
+@pytest.mark.parametrize(("baseline", "absent"), [("mask", 7), ("pad", 1)])
+def test_the_baseline_spares_the_tokens_that_the_tokenizer_added(network, baseline, absent):
     [row] = rows_of([TEXTS[3]], (1,))
-    [found] = explain(network, SPECIAL_IDS, [row])
-    masked = [5, *[7] * (len(row.ids) - 2), 6]
-    assert found.logit_baseline == pytest.approx(float(network(torch.tensor([masked])).logits[0, 1]), abs=1e-4)
+    [found] = explain(network, SPECIAL_IDS, [row], baseline)
+    start = [5, *[absent] * (len(row.ids) - 2), 6]
+    positions = torch.arange(2, 2 + len(start))[None]  # of the tweet: a model that sees <pad> counts otherwise
+    logits = network(torch.tensor([start]), attention_mask=torch.ones(1, len(start)), position_ids=positions).logits
+    assert found.logit_baseline == pytest.approx(float(logits[0, 1]), abs=1e-4)
     assert found.scores[0] == found.scores[-1] == 0.0
+
+
+def test_the_zero_baseline_has_no_word_embedding_where_a_word_was(network):
+    [row] = rows_of([TEXTS[3]], (1,))
+    [found] = explain(network, SPECIAL_IDS, [row], "zero")
+    vectors = network.get_input_embeddings()(torch.tensor([row.ids])).clone()
+    vectors[0, 1:-1] = 0
+    positions = torch.arange(2, 2 + len(row.ids))[None]
+    logits = network(inputs_embeds=vectors, position_ids=positions).logits
+    assert found.logit_baseline == pytest.approx(float(logits[0, 1]), abs=1e-4)
+    assert found.converged
 
 
 def test_an_empty_text_has_nothing_to_explain(network):
@@ -129,20 +152,20 @@ def test_an_empty_text_has_nothing_to_explain(network):
     assert (found.scores, found.delta, found.converged) == ([0.0, 0.0], 0.0, True)
 
 
-def test_neighbours_and_padding_change_nothing(network):
-    rows = rows_of(TEXTS[:6], (0,))
+def test_neighbours_padding_and_other_labels_change_nothing(network):
+    rows = rows_of(TEXTS[:6], (0, 3))
     together = explain(network, SPECIAL_IDS, rows)
-    for row, one in zip(rows, together, strict=True):
-        [alone] = explain(network, SPECIAL_IDS, [row])
+    lines = [Row(row.ids, row.special, [target]) for row in rows for target in row.targets]
+    for line, one in zip(lines, together, strict=True):
+        [alone] = explain(network, SPECIAL_IDS, [line], passes=Passes(network, token_budget=64))
         assert alone.steps == one.steps
         np.testing.assert_allclose(alone.scores, one.scores, atol=1e-4)
 
 
 def test_explicit_positions_avoid_the_padding_trap(network):
     """With `<pad>` as baseline and positions left to the model, more nodes never help; with ours they do."""
-    pad = {**SPECIAL_IDS, "mask": SPECIAL_IDS["pad"]}
     rows = rows_of(TEXTS[:8], (0,))
-    ours = [one.relative_error for one in explain(network, pad, rows, nodes=(200,))]
+    ours = [one.relative_error for one in explain(network, SPECIAL_IDS, rows, "pad", levels=(63,))]
     assert max(ours) < 0.01
 
     def trapped(row: Row) -> float:
@@ -150,46 +173,111 @@ def test_explicit_positions_avoid_the_padding_trap(network):
         baseline = torch.where(torch.tensor([row.special]).bool(), ids, 1)
         embedding = network.get_input_embeddings()
         method = IntegratedGradients(lambda x: network(inputs_embeds=x).logits)
-        scores = method.attribute(embedding(ids), embedding(baseline), target=row.target, n_steps=200)
+        scores = method.attribute(embedding(ids), embedding(baseline), target=0, n_steps=60)
         with torch.no_grad():
-            change = network(input_ids=ids).logits[0, row.target] - network(input_ids=baseline).logits[0, row.target]
+            change = network(input_ids=ids).logits[0, 0] - network(input_ids=baseline).logits[0, 0]
         return float((scores.sum() - change).abs() / change.abs().clamp(min=0.05))
 
     assert np.median([trapped(row) for row in rows]) > 0.05
 
 
-def test_agrees_with_an_independent_integration_in_float64(network):
-    [row] = rows_of([TEXTS[0]], (2,))
-    [found] = explain(network, SPECIAL_IDS, [row], nodes=(64,))
-    exact = make_network(TOKENIZER.get_vocab_size()).double()
-    table = exact.get_input_embeddings()
-    ids = torch.tensor(row.ids)
-    end, start = table(ids), table(ids.where(torch.tensor(row.special).bool(), 7))
+def test_agrees_with_captum_called_the_usual_way(network):
+    [row] = rows_of([TEXTS[2]], (1,))
+    [found] = explain(network, SPECIAL_IDS, [row], levels=(63,))
+    embedding, ids = network.get_input_embeddings(), torch.tensor([row.ids])
+    start = embedding(ids.where(torch.tensor([row.special]).bool(), 7))
     positions = torch.arange(2, 2 + len(row.ids))[None]
-    total = torch.zeros_like(end)
-    for point, weight in zip(*np.polynomial.legendre.leggauss(300), strict=True):
-        at = (start + (point + 1) / 2 * (end - start)).requires_grad_()
-        logit = exact(inputs_embeds=at[None], position_ids=positions).logits[0, 2]
-        total += weight / 2 * torch.autograd.grad(logit, at)[0]
-    expected = (total * (end - start)).sum(dim=1)
-    assert float(expected.sum()) == pytest.approx(found.logit - found.logit_baseline, abs=1e-4)
+    method = IntegratedGradients(
+        lambda x: network(inputs_embeds=x, position_ids=positions.expand(len(x), -1)).logits, multiply_by_inputs=True
+    )
+    expected = method.attribute(embedding(ids), start, target=1, n_steps=100).sum(dim=2)[0]
     np.testing.assert_allclose(found.scores, expected.tolist(), atol=2e-3)
 
 
-def test_only_failing_rows_get_more_nodes_and_the_best_try_is_kept(monkeypatch):
+SIZES = {
+    "vocab_size": TOKENIZER.get_vocab_size(),
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "max_position_embeddings": 66,
+    "type_vocab_size": 1,
+    "pad_token_id": 1,
+    "initializer_range": 0.3,
+    "num_labels": 4,
+}
+KINDS = {
+    "camembert": (CamembertForSequenceClassification, CamembertConfig(**SIZES), 2),
+    "roberta": (RobertaForSequenceClassification, RobertaConfig(**SIZES), 2),
+    "deberta-v2": (
+        DebertaV2ForSequenceClassification,
+        DebertaV2Config(**SIZES, relative_attention=True, position_biased_input=True, pos_att_type=["p2c", "c2p"]),
+        0,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_agrees_with_an_independent_integration_in_float64(kind):
+    """Plain autograd on the embeddings at 300 Gauss-Legendre nodes."""
+    made, config, first_position = KINDS[kind]
+    torch.manual_seed(3)
+    exact = made(config).eval().double()
+    rows = rows_of([TEXTS[0], TEXTS[9]], (2, 0))
+    found = explain(copy.deepcopy(exact).float(), SPECIAL_IDS, rows, levels=(7, 15, 31, 63))
+    tight = explain(copy.deepcopy(exact).float(), SPECIAL_IDS, rows, levels=(63,))
+    table = exact.get_input_embeddings()
+    lines = [(row, target) for row in rows for target in row.targets]
+    for (row, target), one, close in zip(lines, found, tight, strict=True):
+        ids = torch.tensor(row.ids)
+        end, start = table(ids).detach(), table(ids.where(torch.tensor(row.special).bool(), 7)).detach()
+        positions = torch.arange(first_position, first_position + len(ids))[None]
+        nodes, weights = map(torch.tensor, np.polynomial.legendre.leggauss(300))
+        at = (start + (nodes[:, None, None] + 1) / 2 * (end - start)).requires_grad_()  # (nodes, tokens, hidden)
+        logits = exact(inputs_embeds=at, position_ids=positions.expand(300, -1)).logits
+        [gradients] = torch.autograd.grad(logits[:, target].sum(), at)
+        mean = (weights[:, None, None] / 2 * gradients).sum(dim=0)
+        expected = (mean * (end - start)).sum(dim=1).tolist()
+        assert sum(expected) == pytest.approx(one.logit - one.logit_baseline, abs=1e-3)
+        np.testing.assert_allclose(close.scores, expected, atol=5e-3)
+        assert one.converged
+        assert np.corrcoef(one.scores, expected)[0, 1] > 0.98
+
+
+def counted(network) -> tuple[torch.nn.Module, list[int]]:
+    """The network, and the number of points in each forward pass that will be made."""
+    sizes: list[int] = []
+    watched = copy.deepcopy(network)
+    watched.register_forward_pre_hook(lambda _, __, given: sizes.append(len(given["inputs_embeds"])), with_kwargs=True)
+    return watched, sizes
+
+
+def test_labels_and_rules_share_their_passes(network):
+    """A tweet is read once a node, whatever its labels and however often its rule grew; equal baselines once."""
+    rows = rows_of([TEXTS[0], TEXTS[0], TEXTS[4]])
+    watched, sizes = counted(network)
+    found = explain(watched, SPECIAL_IDS, rows)
+    most = [max(one.steps for one in found[start : start + 4]) for start in (0, 4, 8)]
+    distinct = 2 + len({len(row.ids) for row in rows})  # ends: two different tweets, a baseline a length
+    assert sum(sizes) == sum(most) + distinct
+    assert max(most) > 7
+
+
+def test_only_failing_lines_get_more_nodes_and_the_best_try_is_kept(network, monkeypatch):
     tried: list[tuple[int, int]] = []
+    misses = {0: (0, 0, 0, 0), 1: (0.5, 0.001, 0, 0), 2: (0.9, 0.2, 0.9, 0.9), 3: (np.nan,) * 4}
+    logits = network(torch.tensor([[5, 6]])).logits[0].tolist()
 
-    def fake(_model, _special, rows, steps):
-        tried.extend((row.target, steps) for row in rows)
-        errors = {0: 0.0, 1: 0.5 if steps == 8 else 0.01, 2: 0.2 if steps == 16 else 0.9, 3: float("nan")}
-        return [Attribution([1.0 + errors[row.target]], steps, 1.0, 0.0, 2.0) for row in rows]
+    def fake(_method, lines, level):
+        tried.extend((target, level) for _, target in lines)
+        return [[misses[target][LEVELS.index(level)], 0.0] for _, target in lines]
 
-    monkeypatch.setattr(attribution, "_explain_batch", fake)
-    found = explain(torch.nn.Identity(), SPECIAL_IDS, [Row([5], [1], target) for target in range(4)])
-    assert sorted(tried) == [(0, 8), (1, 8), (1, 16), *[(t, s) for t in (2, 3) for s in (8, 16, 32, 64)]]
-    assert [one.converged for one in found] == [True, True, False, False]
-    assert found[2].steps == 16
-    assert found[2].duration_ms == 8.0
+    monkeypatch.setattr(attribution._SharedGradients, "scores", fake)
+    found = explain(network, SPECIAL_IDS, [Row([5, 6], [1, 1], [target]) for target in range(4)])
+    assert sorted(tried) == [(0, 7), (1, 7), (1, 15), *[(t, s) for t in (2, 3) for s in LEVELS]]
+    assert [one.converged for one in found] == [True, True, False, False]  # 0.001 of 0.05 logit is 2 %
+    assert [one.steps for one in found[:3]] == [7, 15, 15]
+    assert [one.logit for one in found] == pytest.approx(logits, abs=1e-5)
 
 
 FRAGMENTS = st.sampled_from(

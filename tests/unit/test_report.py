@@ -136,7 +136,8 @@ def test_shows_the_numbers_of_the_queries(filled: str) -> None:
 
 
 def test_every_question_is_told_with_its_unit_caveat_and_sql(filled: str) -> None:
-    asked = "label_shares words_up words_down word_label concept_share explanation_status incomplete_explanations"
+    asked = "label_shares words_up words_down word_label concept_share explanation_status "
+    asked += "explanation_quality incomplete_explanations"
     for name in asked.split():
         assert f"How this was asked: {name}<" in filled
         assert f"-- name: {sqlfiles.query(name).name}" in filled

@@ -2,6 +2,7 @@
 
 import time
 import unicodedata
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -82,7 +83,7 @@ TABLE = [
     ("quoi !!!", "quoi !!!"),
     ("non!!!??", "non !!! ??"),
     ("bof... bof…", "bof ... bof …"),
-    (":) ^^ <3", ": ) ^^ < 3"),
+    (":) ^^ <3", ":) ^^ <3"),
     ("et/ou a_b", "et / ou a _ b"),
     ("\U0001f602\U0001f602", "\U0001f602 \U0001f602"),
     (f"moi{CODER}toi", f"moi {CODER} toi"),
@@ -101,6 +102,18 @@ TABLE = [
 @pytest.mark.parametrize(("text", "expected"), TABLE)
 def test_words_of_the_table(text: str, expected: str) -> None:
     assert [word.surface for word in words(text)] == expected.split()
+
+
+# Invented tweets, one a line, each with the words that a reader of French would count; read line by line by hand.
+TWEETS = [
+    line.split("\t") for line in (Path(__file__).parent / "data" / "words.tsv").read_text("utf-8").split("\n") if line
+]
+
+
+def test_words_of_invented_tweets() -> None:
+    assert len(TWEETS) >= 300
+    found = {text: "¦".join(word.surface for word in words(text)) for text, _ in TWEETS}
+    assert found == dict(TWEETS)
 
 
 def test_word_carries_name_surface_and_offsets() -> None:
@@ -146,13 +159,13 @@ def test_normalise(text: str, expected: str) -> None:
     [
         ("handle", "@jean_dupont"),
         ("hashtag", "#été2024"),
-        ("link", "https://t.co http://lemonde.fr/x www.exemple.fr pic.twitter.com"),
+        ("link", "https://t.co http://lemonde.fr/x www.exemple.fr pic.twitter.com lemonde.fr/a"),
         ("emoji", f"\U0001f602 {FAMILY} {CODER} {ENGLAND} \U0001f1eb\U0001f1f7 {ONE} \u2764 \u203c\ufe0f"),
-        ("number", "3,5 10% 20h30 5€ 1er ½"),
+        ("number", "3,5 10% 20h30 5€ 1er ½ 12/03/2022 90km/h 24h/24"),
         ("punctuation", "!!! … ... - « © € ^^ @ # \u0301"),
-        ("elision", "l' L' qu' jusqu' d’"),
+        ("elision", "l' L' qu' jusqu' d’ y'"),
         ("function", "le à À que nous -il -t-il -ce ont avec"),
-        ("word", "hôpital CO2 soi-disant aujourd'hui rendez-vous été pas ル"),
+        ("word", "hôpital étudiant·e·s S.N.C.F. km/h n° CO2 soi-disant aujourd'hui rendez-vous été pas ル"),
     ],
 )
 def test_kind(expected: str, forms: str) -> None:
@@ -184,7 +197,9 @@ PIECES = st.sampled_from([
     "&", "amp;", "&lt;", "#", "@", "x", "É", "e", "\u0301", "'", "’", "-", "-il", "-t-", "qu'", "rendez-vous",
     " ", "\u00a0", "\u202f", "\n", "\x1c", "\x85", "\x00", "\u200b", "\u200d", "\ufe0f", "\ufeff", "\u202e",
     FAMILY, CODER, ENGLAND, RAINBOW, ONE, "\u20e3", "\U0001f1eb", "\U0001f3fd", "\u2764", "©", "3", ",5", "%",
-    "https://", "www.", "t.co", "/abc", "?y", ")", "…", "!", "_", "@jean", "#Été", "\ud83d", "\ude02", "İ",
+    "https://", "www.", "t.co", ".fr", "·e·s", "(e)", ".e.s", "S.N.",
+    "/kg", "€", "n°", "<3", ":-", "R&D", "->",
+    "/abc", "?y", ")", "…", "!", "_", "@jean", "#Été", "\ud83d", "\ude02", "İ",
     "Σ",
 ])
 # fmt: on
@@ -241,7 +256,26 @@ def test_every_character_has_one_word(text: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["a-", "l'", "http://", "https://a", "@", "1.", ")", "&amp;", "\U0001f3f4\U000e0067", "-t-il", "www."],
+    [
+        "a-",
+        "l'",
+        "http://",
+        "https://a",
+        "@",
+        "1.",
+        ")",
+        "&amp;",
+        "\U0001f3f4\U000e0067",
+        "-t-il",
+        "www.",
+        "a.b-",
+        "a.",
+        "1/",
+        "·e",
+        "e(e)",
+        "R&",
+        "x/",
+    ],
 )
 def test_time_grows_with_the_length_alone(piece: str) -> None:
     started = time.perf_counter()

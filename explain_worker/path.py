@@ -1,0 +1,114 @@
+"""The straight path of a tweet's embeddings from a baseline to the tweet itself, and passes of the model along it.
+
+It knows token ids, embeddings and logits. It does not know how an integral is taken over the path, nor text.
+A point of the path is named by one coefficient a token: 0 is the baseline's embedding, 1 the tweet's. The gradient of
+a logit to a coefficient is the gradient to the embedding times (embedding - baseline), summed over the hidden
+dimension: a token's integrand in Integrated Gradients (Sundararajan et al. 2017), and one number instead of 768.
+Every point is read with the tweet's own attention mask and positions: RoBERTa-like models would else read a baseline
+at other positions than the tweet, and the attributions would add up to something that no logit is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from camembias.checkpoint import position_ids
+from camembias.scoring import token_batches
+
+BASELINES = ("mask", "pad", "zero")  # what stands for a word that is not there; the first is the default
+_ZERO = -1  # in place of a token id: a vector of zeros
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One tweet: token ids, which of them the tokenizer added, and the ids of the labels to explain."""
+
+    ids: Sequence[int]
+    special: Sequence[int]
+    targets: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """How gradients are computed: with which copy of the model, in which precision, how many tokens at once."""
+
+    network: torch.nn.Module
+    precision: str = "fp32"
+    token_budget: int = 2048  # in one pass, padding and nodes included
+
+    def logits(self, embeddings: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
+        """(points, labels), always fp32 or wider."""
+        positions = position_ids(self.network, attention)
+        extra = {} if positions is None else {"position_ids": positions}
+        with torch.autocast(embeddings.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            found: torch.Tensor = self.network(inputs_embeds=embeddings, attention_mask=attention, **extra).logits
+        return found.float() if found.dtype == torch.bfloat16 else found
+
+
+class Path:
+    """The paths of many tweets. `start` and `stop` hold token ids, as long as the tweet's."""
+
+    def __init__(
+        self, network: torch.nn.Module, special_ids: Mapping[str, int], rows: Sequence[Row], baseline: str
+    ) -> None:
+        absent = _ZERO if baseline == "zero" else special_ids[baseline]
+        self.stop = [tuple(row.ids) for row in rows]
+        self.start = [
+            tuple(token if kept else absent for token, kept in zip(row.ids, row.special, strict=True)) for row in rows
+        ]
+        self._table: torch.nn.Embedding = network.get_input_embeddings()  # type: ignore[operator]
+        self._device = self._table.weight.device
+
+    def ends(self, passes: Passes) -> tuple[list[list[float]], list[list[float]]]:
+        """Logits of every label at the baseline and at the tweet, (rows, labels) each."""
+        return self.logits(passes, self.start), self.logits(passes, self.stop)
+
+    def logits(self, passes: Passes, rows: Sequence[tuple[int, ...]]) -> list[list[float]]:
+        """Logits of any rows of token ids, (rows, labels). Equal rows are read once: with `<mask>` as baseline,
+        tweets of one length share theirs."""
+        wanted = list(dict.fromkeys(rows))
+        found: dict[tuple[int, ...], list[float]] = {}
+        with torch.no_grad():
+            for batch in token_batches([len(ids) for ids in wanted], passes.token_budget):
+                ids, attention = self._padded([wanted[number] for number in batch])
+                values = passes.logits(self._embedded(ids), attention).tolist()
+                found |= zip([wanted[number] for number in batch], values, strict=True)
+        return [found[ids] for ids in rows]
+
+    def slopes(
+        self, passes: Passes, numbers: Sequence[int], points: torch.Tensor, targets: Sequence[Sequence[int]]
+    ) -> list[torch.Tensor]:
+        """Slopes of logits along the path: for each target of a point, a (points, tokens) tensor in float64.
+
+        `numbers` names each point's tweet, `points` its coefficients, (points, tokens), and `targets` its labels, as
+        many for each. One forward pass serves all targets; each takes one backward pass, and none to the weights.
+        """
+        found = [torch.zeros(points.shape, dtype=torch.float64) for _ in targets[0]]
+        for batch in token_batches([len(self.stop[number]) for number in numbers], passes.token_budget):
+            start, attention = self._padded([self.start[numbers[point]] for point in batch])
+            stop, _ = self._padded([self.stop[numbers[point]] for point in batch])
+            width = attention.shape[1]
+            here = points[batch, :width].to(self._device, self._table.weight.dtype).requires_grad_()
+            origin = self._embedded(start)
+            at = origin + here[:, :, None] * (self._embedded(stop) - origin)  # (points, tokens, hidden)
+            logits = passes.logits(at, attention)
+            wanted = torch.tensor([targets[point] for point in batch], device=self._device)  # (points, targets)
+            for which, into in enumerate(found):
+                total = logits.gather(1, wanted[:, which, None]).sum()
+                [slope] = torch.autograd.grad(total, here, retain_graph=which < len(found) - 1)
+                into[batch, :width] = slope.double().cpu()
+        return found
+
+    def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Ids and attention mask, (rows, tokens). Any id may stand behind the mask: nothing attends to it."""
+        width = max(map(len, rows))
+        ids = torch.tensor([[*row, *[0] * (width - len(row))] for row in rows])
+        attention = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+        return ids.to(self._device), attention.to(self._device)
+
+    def _embedded(self, ids: torch.Tensor) -> torch.Tensor:
+        vectors: torch.Tensor = self._table(ids.clamp(min=0))
+        return vectors * (ids != _ZERO)[:, :, None]

@@ -1,0 +1,262 @@
+"""Explanations a second, completeness and agreement, beside Captum called tweet by tweet. One run prints one table.
+
+A camembert-base sized model with random weights, scaled until Integrated Gradients is hard for it; invented tweets of
+about 34 tokens. The ways take turns, so that a machine that slows down slows all of them; read ratios, not speeds.
+About 12 minutes on two quiet cores; `--quick` about 2; `--soak N` measures memory over N explanations instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from captum.attr import LayerIntegratedGradients
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import CamembertConfig, CamembertForSequenceClassification
+
+from camembias.settings import cpu_count
+from camembias.synthetic import tweets
+from explain_worker.attribution import Attribution, explain
+from explain_worker.budget import token_budget
+from explain_worker.path import Passes, Row
+from explain_worker.precision import bf16_copy, has_bf16, spearman
+
+SPECIALS = ["<s>NOTUSED", "<pad>", "</s>NOTUSED", "<unk>", "<unk>NOTUSED", "<s>", "</s>", "<mask>"]
+SPECIAL_IDS = {"pad": 1, "bos": 5, "eos": 6, "mask": 7}
+LABELS = 4
+STEPS = 50  # Captum's default
+SCALE = 3.2  # of the random weights: at this scale about 30 % of tweets miss 5 % with 8 nodes
+ONSETS = ("b", "c", "d", "f", "g", "j", "l", "m", "n", "p", "r", "s", "t", "v", "ch", "tr", "br", "pl")
+RHYMES = ("a", "e", "i", "o", "u", "é", "ou", "an", "on", "in")
+SYLLABLES = [onset + rhyme for onset in ONSETS for rhyme in RHYMES]
+
+
+def base_model(vocabulary: int, scale: float = SCALE, layers: int = 12, hidden: int = 768) -> torch.nn.Module:
+    """Random weights in the shape of camembert-base, those of matrices multiplied by `scale`; frozen."""
+    torch.manual_seed(0)
+    config = CamembertConfig(
+        vocab_size=vocabulary,
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=hidden // 64,
+        intermediate_size=4 * hidden,
+        max_position_embeddings=514,
+        type_vocab_size=1,
+        pad_token_id=1,
+        bos_token_id=5,
+        eos_token_id=6,
+        num_labels=LABELS,
+    )
+    network = CamembertForSequenceClassification(config).eval().requires_grad_(False)
+    for module in network.modules():
+        if isinstance(module, torch.nn.Linear):
+            module.weight.mul_(scale)
+    return network
+
+
+def base_tokenizer(pieces: int) -> tuple[Tokenizer, list[str]]:
+    """A Unigram tokenizer of about `pieces` pieces, trained on invented words, and tweets of about 34 tokens."""
+    dice = random.Random(0)
+    words = ["".join(dice.choices(SYLLABLES, k=dice.randint(2, 4))) for _ in range(2 * pieces)]
+    texts = [f"{text} {' '.join(dice.choices(words, k=dice.randint(0, 8)))}" for text in tweets(4000, seed=7)["text"]]
+    made = Tokenizer(models.Unigram())
+    made.normalizer = normalizers.NFC()
+    made.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
+    trainer = trainers.UnigramTrainer(
+        vocab_size=pieces, special_tokens=SPECIALS, unk_token="<unk>", show_progress=False
+    )
+    made.train_from_iterator([*texts, *words], trainer)
+    made.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 5), ("</s>", 6)])
+    made.enable_truncation(128)
+    return made, texts
+
+
+def captum_one_by_one(network: torch.nn.Module, row: Row, targets: Sequence[int], positions: bool = True) -> None:
+    """LayerIntegratedGradients, one tweet and one label a call. Without `positions`, as transformers-interpret does:
+    `<pad>` as baseline, positions left to the model, the delta computed, and one pass for the prediction."""
+    ids = torch.tensor([row.ids])
+    attention = torch.ones_like(ids)
+    absent = SPECIAL_IDS["mask" if positions else "pad"]
+    baseline = ids.where(torch.tensor([row.special]).bool(), absent)
+
+    def logits(ids: torch.Tensor, attention: torch.Tensor, at: torch.Tensor | None = None) -> torch.Tensor:
+        found: torch.Tensor = network(input_ids=ids, attention_mask=attention, position_ids=at).logits
+        return found
+
+    extra = (attention, torch.arange(2, 2 + ids.shape[1])[None]) if positions else (attention,)
+    method = LayerIntegratedGradients(logits, network.get_input_embeddings())  # type: ignore[operator]
+    for target in targets:
+        if not positions:
+            with torch.no_grad():
+                logits(ids, attention)
+        method.attribute(
+            ids,
+            baselines=baseline,
+            target=target,
+            additional_forward_args=extra,
+            n_steps=STEPS,
+            return_convergence_delta=not positions,
+        )
+
+
+def exact(network: torch.nn.Module, row: Row, target: int, nodes: int = 300) -> list[float]:
+    """Scores by plain autograd in the network's precision at many Gauss-Legendre nodes."""
+    table = network.get_input_embeddings()  # type: ignore[operator]
+    ids = torch.tensor(row.ids)
+    end, start = (table(x).detach() for x in (ids, ids.where(torch.tensor(row.special).bool(), SPECIAL_IDS["mask"])))
+    total = torch.zeros_like(end)
+    points, weights = (torch.tensor(x) for x in np.polynomial.legendre.leggauss(nodes))
+    for at, weight in zip(points.split(25), weights.split(25), strict=True):
+        here = (start + (at[:, None, None] + 1) / 2 * (end - start)).requires_grad_()
+        positions = torch.arange(2, 2 + len(ids)).expand(len(here), -1)
+        logits = network(inputs_embeds=here, position_ids=positions).logits
+        [slope] = torch.autograd.grad(logits[:, target].sum(), here)
+        total += (weight[:, None, None] / 2 * slope).sum(dim=0)
+    scores: list[float] = (total * (end - start)).sum(dim=1).tolist()
+    return scores
+
+
+def missing_at_8(network: torch.nn.Module, rows: Sequence[Row]) -> float:
+    """Share of tweets whose relative completeness error is over 5 % with 8 Gauss-Legendre nodes."""
+    from explain_worker import attribution, quadrature
+
+    nodes, weights = np.polynomial.legendre.leggauss(8)
+    halves = ((nodes + 1) / 2).tolist(), (weights / 2).tolist()
+    original = attribution.rule
+    attribution.rule = lambda count: halves if count == 8 else quadrature.rule(count)  # type: ignore[assignment]
+    try:
+        found = explain(network, SPECIAL_IDS, [Row(row.ids, row.special, [0]) for row in rows], levels=(8,))
+    finally:
+        attribution.rule = original
+    return float(np.mean([not one.converged for one in found]))
+
+
+def passes_of(found: Sequence[Attribution]) -> float:
+    return float(np.mean([one.steps for one in found]))
+
+
+def soak(count: int) -> None:
+    """Resident memory over `count` explanations with a tiny model, in batches of 16 tweets, all labels."""
+    tokenizer, texts = base_tokenizer(2000)
+    network = base_model(tokenizer.get_vocab_size(), layers=2, hidden=64)
+    rows = rows_of(tokenizer, texts, range(LABELS))
+    sizes, done = [], 0
+    for start in iter_for_ever(len(rows), 16):
+        done += len(explain(network, SPECIAL_IDS, rows[start : start + 16]))
+        sizes.append(int(Path("/proc/self/statm").read_text().split()[1]) * 4096)
+        if done >= count:
+            break
+    settled = sizes[len(sizes) // 5 :]  # the allocator fills its pools first
+    slope = np.polyfit(np.arange(len(settled)), settled, 1)[0] * len(settled)
+    print(f"soak: {done} explanations, {settled[0] / 2**20:.0f} MiB, slope {slope / settled[0]:+.2%} over the run")
+
+
+def iter_for_ever(length: int, step: int) -> Iterator[int]:
+    while True:
+        yield from range(0, length - step + 1, step)
+
+
+def rows_of(tokenizer: Tokenizer, texts: Sequence[str], targets: Sequence[int]) -> list[Row]:
+    return [Row(one.ids, one.special_tokens_mask, targets) for one in tokenizer.encode_batch(list(texts))]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tweets", type=int, default=12, help="tweets of ours in a round, one target")
+    parser.add_argument("--reference", type=int, default=6, help="tweets of the 300-node float64 reference")
+    parser.add_argument("--scale", type=float, default=SCALE)
+    parser.add_argument("--threads", type=int, default=cpu_count())
+    parser.add_argument("--quick", action="store_true", help="a small model and two rounds: does it run?")
+    parser.add_argument("--soak", type=int, metavar="N")
+    given = parser.parse_args()
+    torch.set_num_threads(given.threads)
+    if given.soak:
+        soak(given.soak)
+        return
+    size = {"layers": 4, "hidden": 128} if given.quick else {}
+    tokenizer, texts = base_tokenizer(2000 if given.quick else 32_000)
+    network = base_model(tokenizer.get_vocab_size(), given.scale * (3 if given.quick else 1), **size)
+    rows = rows_of(tokenizer, texts, [0])
+    lengths = [len(row.ids) for row in rows]
+    print(f"{sum(p.numel() for p in network.parameters()) / 1e6:.0f} M weights, {tokenizer.get_vocab_size()} pieces, ")
+    print(
+        f"{np.mean(lengths):.1f} tokens a tweet, {cpu_count()} CPUs, bf16 in hardware: {has_bf16(torch.device('cpu'))}"
+    )
+    print(f"{given.threads} threads, scale {given.scale}", flush=True)
+    print(
+        f"{missing_at_8(network, rows[:16]):.0%} of 16 tweets miss 5 % completeness at 8 Gauss-Legendre nodes",
+        flush=True,
+    )
+    measure(network, rows, 2 if given.quick else given.rounds, given.tweets)
+    agreement(network, rows[: given.reference])
+
+
+def measure(network: torch.nn.Module, rows: Sequence[Row], rounds: int, count: int) -> None:
+    ways = {"fp32": Passes(network, token_budget=token_budget(network))}
+    if has_bf16(torch.device("cpu")):
+        ways["bf16"] = Passes(bf16_copy(network), "bf16", ways["fp32"].token_budget)
+    everything = range(LABELS)
+    found: dict[str, list[Attribution]] = defaultdict(list)
+
+    def ours(precision: str, targets: Sequence[int]) -> Callable[[Sequence[Row]], None]:
+        def run(some: Sequence[Row]) -> None:
+            asked = [Row(row.ids, row.special, targets) for row in some]
+            found[precision] += explain(network, SPECIAL_IDS, asked, passes=ways[precision])
+
+        return run
+
+    few = max(count // 3, 4)
+    table: list[tuple[str, int, int, Callable[[Sequence[Row]], None]]] = [
+        ("captum, 1 label", 1, 1, lambda some: captum_one_by_one(network, some[0], [0])),
+        ("as transformers-interpret, 1 label", 1, 1, lambda some: captum_one_by_one(network, some[0], [0], False)),
+        *((f"ours {name}, 1 label", count, 1, ours(name, [0])) for name in ways),
+        ("captum, 4 labels", 1, LABELS, lambda some: captum_one_by_one(network, some[0], everything)),
+        *((f"ours {name}, 4 labels", few, LABELS, ours(name, everything)) for name in ways),
+    ]
+    wall, cpu, made = (defaultdict[str, float](float) for _ in range(3))
+    table[2][3](rows[:2])  # the first passes are slow
+    found.clear()
+    for turn in range(rounds):
+        for name, tweets_, labels, run in table:
+            some = [rows[(turn * count + number) % len(rows)] for number in range(tweets_)]
+            began = time.perf_counter(), time.process_time()
+            run(some)
+            wall[name] += time.perf_counter() - began[0]
+            cpu[name] += time.process_time() - began[1]
+            made[name] += tweets_ * labels * (sum(len(r.ids) for r in some) / tweets_)
+        print(f"round {turn + 1} of {rounds}", flush=True)
+    mean = np.mean([len(row.ids) for row in rows])
+    print(f"\n{'explanations of a tweet of mean length':40} {'a second':>9} {'ratio':>6} {'by CPU time':>11}")
+    for name, _, labels, _ in table:
+        against = "captum, 1 label" if labels == 1 else "captum, 4 labels"
+        rate, other = made[name] / mean / wall[name], made[against] / mean / wall[against]
+        by_cpu = (made[name] / cpu[name]) / (made[against] / cpu[against])
+        print(f"{name:40} {rate:9.2f} {rate / other:6.1f} {by_cpu:11.1f}")
+    for name, many in found.items():
+        errors = [one.relative_error for one in many]
+        print(
+            f"{name}: {len(many)} explanations, {passes_of(many):.1f} nodes on average, completeness error "
+            f"p50 {np.median(errors):.2%} p95 {np.quantile(errors, 0.95):.2%}, "
+            f"{np.mean([not one.converged for one in many]):.1%} never pass"
+        )
+
+
+def agreement(network: torch.nn.Module, rows: Sequence[Row]) -> None:
+    found = explain(network, SPECIAL_IDS, rows)
+    wide = network.double()
+    ranks = [spearman(exact(wide, row, 0)[1:-1], one.scores[1:-1]) for row, one in zip(rows, found, strict=True)]
+    print(
+        f"Spearman over tokens with 300 nodes in float64, {len(rows)} tweets: "
+        f"p5 {np.quantile(ranks, 0.05):.4f} p50 {np.median(ranks):.4f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
