@@ -41,13 +41,13 @@ def test_killed_worker_killed_broker_emptied_broker_lose_and_double_nothing(stor
     names = [f"b{number}" for number in range(6)]
     sent = ask(broker.url, names, size=12)
     workers.start()
-    workers.until(lambda: attempts.is_running(store, "b1"))
+    workers.until(lambda: "b1" in attempts.begun(store))
     workers.kill()
     assert not store.has_part("explanations", "b1")  # it was caught in the middle
     assert attempts.begun(store)["b1"].attempts == 1
     workers.until(lambda: not attempts.is_running(store, "b1"))  # the kernel let go of its lock
     workers.start()
-    workers.until(lambda: attempts.is_running(store, "b2"))
+    workers.until(lambda: "b2" in attempts.begun(store))
     broker.kill()
     time.sleep(1)
     broker.start()
@@ -99,7 +99,7 @@ def test_terminated_in_a_batch_it_ends_within_seconds_and_nothing_waits_for_a_ti
 ):
     ask(broker.url, ["a", "b", "c"], size=16)
     workers.start()
-    workers.until(lambda: attempts.is_running(store, "a"))
+    workers.until(lambda: "a" in attempts.begun(store))
     workers.process.terminate()
     assert workers.process.wait(20) is not None
     done = {name for name in "abc" if store.has_part("explanations", name)}
