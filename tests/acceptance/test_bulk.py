@@ -94,7 +94,9 @@ def test_order_batches_and_threads_change_no_label_and_no_abstention(abstaining,
     exact = classifier.fp32.run(classifier.encode(texts), alone=True)
     labels = np.array(abstaining.manifest.labels)[exact.argmax(axis=1)]
     best = probabilities(exact, abstaining.manifest.temperature).max(axis=1)
-    alone = pl.DataFrame({"tweet_id": tweets["tweet_id"], "label": labels, "abstained": best < abstaining.manifest.abstain_below}).sort("tweet_id")
+    alone = pl.DataFrame(
+        {"tweet_id": tweets["tweet_id"], "label": labels, "abstained": best < abstaining.manifest.abstain_below}
+    ).sort("tweet_id")
     assert found[0].equals(alone)
 
 
