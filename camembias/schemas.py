@@ -185,5 +185,32 @@ TABLES: dict[str, pl.Schema] = {
             "computed_at": TIME,
         }
     ),
+    # one word edited in one tweet, scored in fp32 before and after
+    "effects": pl.Schema(
+        {
+            "model_version": pl.String(),
+            "serving_version": pl.String(),
+            "word": pl.String(),
+            "role": pl.String(),  # candidate, or control: a word of like frequency with no association
+            "edit": pl.String(),  # delete, or replace
+            "replacement": pl.String(),  # null when deleted
+            "tweet_id": pl.String(),
+            "label_before": pl.String(),
+            "label_after": pl.String(),
+            "before": LABEL_SCORES,
+            "after": LABEL_SCORES,
+            "run_id": pl.String(),
+            "computed_at": TIME,
+        }
+    ),
+    "decisions": pl.Schema(
+        {
+            "word": pl.String(),
+            "label": pl.String(),
+            "decision": pl.String(),
+            "note": pl.String(),
+            "reviewer": pl.String(),
+        }
+    ),
     "concepts": pl.Schema({"label": pl.String(), "word": pl.String()}),
 }

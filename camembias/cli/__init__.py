@@ -6,7 +6,19 @@ import sys
 
 import typer
 
-from camembias.cli import asking, bulk, demo, explaining, exporting, pretraining, quality, status, training, worker
+from camembias.cli import (
+    asking,
+    bulk,
+    demo,
+    effects,
+    explaining,
+    exporting,
+    pretraining,
+    quality,
+    status,
+    training,
+    worker,
+)
 from camembias.cli.console import errors
 from camembias.errors import CamembiasError
 
@@ -17,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train a French tweet classifier, run it in bulk, explain it, and ask in SQL which words push which label.",
 )
-for group in (training, pretraining, exporting, bulk, explaining, quality, worker, status, asking, demo):
+for group in (training, pretraining, exporting, bulk, explaining, quality, effects, worker, status, asking, demo):
     group.register(app)
 
 

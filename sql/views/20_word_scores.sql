@@ -12,36 +12,51 @@ COMMENT ON COLUMN word_scores.position IS 'of the word in the tweet, from 1';
 COMMENT ON COLUMN word_scores.score IS 'logits of the target, signed, not centred';
 COMMENT ON COLUMN word_scores.label IS 'the label the tweet was given';
 
+CREATE VIEW model_labels AS
+SELECT model_version, arg_max(labels, seen_at) AS labels FROM models GROUP BY model_version;
+COMMENT ON VIEW model_labels IS 'one row a model version: its labels, in the order of its logits';
+
+-- A tweet's explanations side by side. Centring one tweet at a time needs no sort of all word scores.
+CREATE VIEW complete_explanations AS
+SELECT
+    e.tweet_id, e.model_version, e.method, e.baseline, any_value(e.label) AS label, max(e.computed_at) AS computed_at,
+    list_transform(any_value(e.words), lambda w: w.word) AS words,
+    list({'target': e.target, 'scores': list_transform(e.words, lambda w: CAST(w.score AS DOUBLE))} ORDER BY e.target)
+        AS targets
+FROM explanations AS e JOIN model_labels AS m USING (model_version)
+WHERE e.converged AND list_contains(m.labels, e.target)
+GROUP BY e.tweet_id, e.model_version, e.method, e.baseline
+HAVING count(*) = any_value(len(m.labels)) AND count(DISTINCT hash(list_transform(e.words, lambda w: w.word))) = 1;
+COMMENT ON VIEW complete_explanations IS
+    'one row a tweet, model, method and baseline, where every label of the model was explained and converged';
+COMMENT ON COLUMN complete_explanations.targets IS 'per label the scores of the words, logits, not centred';
+
 -- Softmax ignores a shift common to all logits: only a score minus the mean over all labels says something about one.
 CREATE VIEW centred_word_scores AS
-WITH model_labels AS (
-    SELECT model_version, arg_max(labels, seen_at) AS labels FROM models GROUP BY model_version
-),
-complete AS (
-    SELECT e.tweet_id, e.model_version, e.method, e.baseline
-    FROM explanations AS e JOIN model_labels AS m USING (model_version)
-    WHERE e.converged AND list_contains(m.labels, e.target)
-    GROUP BY e.tweet_id, e.model_version, e.method, e.baseline
-    HAVING count(*) = any_value(len(m.labels))
-        AND count(DISTINCT list_transform(e.words, lambda w: w.word)) = 1
+WITH centred AS (
+    SELECT
+        tweet_id, model_version, method, baseline, label, computed_at, words, unnest(targets) AS target,
+        list_transform(
+            generate_series(1, len(words)),
+            lambda i: list_avg(list_transform(targets, lambda t: t.scores[i]))
+        ) AS mean_scores
+    FROM complete_explanations
 )
 SELECT
-    w.tweet_id, w.model_version, w.method, w.baseline, w.target, w.label, w.computed_at, w.position, w.word,
-    w.score - avg(w.score) OVER (
-        PARTITION BY w.tweet_id, w.model_version, w.method, w.baseline, w.position
-    ) AS score
-FROM word_scores AS w
-JOIN model_labels AS m USING (model_version)
-JOIN complete USING (tweet_id, model_version, method, baseline)
-WHERE list_contains(m.labels, w.target);
+    tweet_id, model_version, method, baseline, target.target AS target, label, computed_at,
+    generate_subscripts(words, 1) AS position, unnest(words) AS word,
+    unnest(list_transform(target.scores, lambda s, i: s - mean_scores[i])) AS score
+FROM centred;
 COMMENT ON VIEW centred_word_scores IS
     'one row a tweet, model, method, baseline, target and word, where every label of the model was explained and converged';
 COMMENT ON COLUMN centred_word_scores.score IS 'logits of the target minus the mean over all labels; sums to 0 over targets';
 
+CREATE VIEW last_explained AS
+SELECT model_version, method, baseline FROM explanations
+WHERE converged
+ORDER BY computed_at DESC, model_version, method, baseline LIMIT 1;
+COMMENT ON VIEW last_explained IS 'the model, method and baseline explained last: what current_… views answer for';
+
 CREATE VIEW current_centred_word_scores AS
-SELECT * FROM centred_word_scores
-WHERE (model_version, method, baseline) IN (
-    SELECT (model_version, method, baseline) FROM centred_word_scores
-    ORDER BY computed_at DESC, model_version, method, baseline LIMIT 1
-);
+SELECT * FROM centred_word_scores SEMI JOIN last_explained USING (model_version, method, baseline);
 COMMENT ON VIEW current_centred_word_scores IS 'centred_word_scores of the model, method and baseline explained last';

@@ -1,4 +1,4 @@
-CREATE VIEW word_label_association AS
+CREATE TABLE word_label_association AS
 WITH documents AS (
     SELECT model_version, label, list_distinct(words) AS words
     FROM training_words
@@ -26,14 +26,31 @@ counted AS (
         CAST(docs AS BIGINT) AS docs, label_docs, CAST(all_docs AS BIGINT) AS all_docs,
         coalesce(both_docs, 0) AS both_docs, label_docs / all_docs AS p_label
     FROM words JOIN labels USING (model_version) LEFT JOIN pairs USING (model_version, word, label)
+),
+-- Monroe et al. 2008, equation 16: the prior is a tenth of the training split, spread over words as they occur in it.
+weighed AS (
+    SELECT
+        *, both_docs + docs / 10 AS with_label, docs - both_docs + docs / 10 AS without_label,
+        sum(both_docs) OVER (PARTITION BY model_version, label) + corpus_words / 10 AS label_words,
+        corpus_words - sum(both_docs) OVER (PARTITION BY model_version, label) + corpus_words / 10 AS other_words
+    FROM (SELECT *, sum(both_docs) OVER (PARTITION BY model_version) AS corpus_words FROM counted)
+),
+tested AS (
+    SELECT
+        *, binomial_z(both_docs, docs, p_label) AS z_towards, binomial_z(docs - both_docs, docs, 1 - p_label) AS z_away
+    FROM weighed
 )
 SELECT
     model_version, word, word_kind(word) AS kind, label, docs, label_docs, all_docs, both_docs,
     CASE WHEN both_docs > 0 THEN log2(both_docs / docs / p_label) END AS pmi,
     CASE WHEN both_docs > 0 THEN both_docs / all_docs * log2(both_docs / docs / p_label) ELSE 0 END AS lmi,
-    (both_docs / docs - p_label) / nullif(sqrt(p_label * (1 - p_label) / docs), 0) AS z
-FROM counted;
-COMMENT ON VIEW word_label_association IS
+    (both_docs / docs - p_label) / nullif(sqrt(p_label * (1 - p_label) / docs), 0) AS z,
+    ln(with_label / (label_words - with_label)) - ln(without_label / (other_words - without_label)) AS log_odds,
+    sqrt(1 / with_label + 1 / without_label) AS se,
+    log_odds - 1.96 * se AS low, log_odds + 1.96 * se AS high,
+    normal_tail(z_towards) AS p_towards, normal_tail(z_away) AS p_away
+FROM tested;
+COMMENT ON TABLE word_label_association IS
     'one row a model, word and label: do they go together in the training split; one document a duplicate group';
 COMMENT ON COLUMN word_label_association.docs IS 'documents with the word';
 COMMENT ON COLUMN word_label_association.label_docs IS 'documents of the label';
@@ -43,6 +60,14 @@ COMMENT ON COLUMN word_label_association.pmi IS 'bits; null when the pair was ne
 COMMENT ON COLUMN word_label_association.lmi IS 'bits: pmi times the share of documents that are the pair';
 COMMENT ON COLUMN word_label_association.z IS
     'standard errors of p(label | word) from p(label) (Gardner et al. 2021); null when all documents have one label';
+COMMENT ON COLUMN word_label_association.log_odds IS
+    'log-odds ratio of the word in documents of the label against the others, informative Dirichlet prior (Monroe et al. 2008)';
+COMMENT ON COLUMN word_label_association.se IS 'of log_odds; log_odds / se is the z of Monroe et al.';
+COMMENT ON COLUMN word_label_association.low IS 'log_odds - 1.96 se';
+COMMENT ON COLUMN word_label_association.high IS 'log_odds + 1.96 se';
+COMMENT ON COLUMN word_label_association.p_towards IS
+    'chance of so many documents of the label or more among those with the word, were they independent (binomial, one-sided)';
+COMMENT ON COLUMN word_label_association.p_away IS 'the same for so many or fewer';
 
 CREATE VIEW current_word_label_association AS
 SELECT a.* FROM word_label_association AS a

@@ -33,7 +33,7 @@ DECIDED = ["tweet_id", "label", "abstained"]
 
 @pytest.fixture(scope="module")
 def abstaining(model: Path, tweets: pl.DataFrame) -> Bundle:
-    """The trained model with a threshold that half the tweets are under. Nothing is written: the graphs are the same."""
+    """The trained model with a threshold that half the tweets are under. Nothing is written: the graphs stay."""
     bundle = bundles.load(model)
     plain = Classifier.open(bundle)
     logits, _ = plain.scores(plain.encode([normalise(text) for text in tweets["text"]]))

@@ -58,6 +58,20 @@ def training(tweet_id: str, group: int, label: str, words: list[str], **changes:
     return {**row, "split": "train", "words": words, **changes}
 
 
+def design(name: str, method: str) -> dict[str, Any]:
+    """Every tweet, with certainty: estimates are then plain means."""
+    row = {"design_id": name, "rule": "uniform", "model_version": "m1", "serving_version": "v1", "framed_at": DAY}
+    rates = [{"key": "all", "tweets": len(TEXTS), "rate": 1.0}]
+    row |= {
+        "frame_tweets": len(TEXTS),
+        "method": method,
+        "baseline": "mask",
+        "seed": "s",
+        "expected": float(len(TEXTS)),
+    }
+    return {**row, "rates": rates, "created_at": DAY}
+
+
 def _fill(into: Store) -> None:
     put(into, "tweets", "p1", [tweet(key, text) for key, text in TEXTS.items() if key != "t5"])
     put(into, "tweets", "p2", [tweet("t1", "le", seen_at=LATER), tweet("t5", "train")])  # the longer t1 wins
@@ -82,6 +96,8 @@ def _fill(into: Store) -> None:
     # The same again, and an older row of other numbers: neither may change an answer.
     put(into, "explanations", "b2", [good[0], explanation("t2", "avion", [7.0, 7.0, 7.0],
                                                           computed_at=datetime(2024, 1, 1, tzinfo=UTC))])  # fmt: skip
+    put(into, "designs", "d", [design("d", "ig")])
+    put(into, "draws", "d", [{"design_id": "d", "tweet_id": key, "key": "all", "pi": 1.0} for key in TEXTS])
     asked = {"batch": "b1", "model_version": "m1", "targets": ["avion", "viande"], "method": "ig", "baseline": "mask"}
     put(into, "requests", "b1", [{**asked, "tweet_id": key, "requested_at": DAY} for key in ("t1", "t5")])
     put(into, "requests", "b9", [{**asked, "batch": "b9", "tweet_id": key} for key in ("t1", "t6", "t7")])

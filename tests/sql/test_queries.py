@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import LATER, explanation, prediction, put
 
 from camembias import catalog, sqlfiles, store, text
 from camembias.errors import QueryError
 from camembias.store import Store
+
+from .conftest import LATER, design, explanation, prediction, put
 
 Spoil = Callable[[str, list[dict[str, Any]]], dict[str, int]]
 
@@ -149,6 +150,9 @@ def test_only_the_method_explained_last_answers(good_store: Store) -> None:
         for target, score in (("avion", 4.0), ("viande", 0.0))
     ]
     put(good_store, "explanations", "b3", other)
+    put(good_store, "designs", "o", [design("o", "other")])
+    put(good_store, "draws", "o", [{"design_id": "o", "tweet_id": "t3", "key": "all", "pi": 1.0}])
+    catalog.refresh(good_store)
     assert [row[1] for row in ask(good_store, "words_up", label="avion", min_tweets="1")] == ["le"]
 
 

@@ -1,0 +1,220 @@
+"""The third witness: what a word does to the model, seen by taking it out of tweets that hold it.
+
+The story: candidates and control words of like frequency → tweets that hold them, the same for every run → each word
+deleted, and replaced by a neutral word of its kind → fp32 logits before and after → one part a word. It knows texts
+and logits; what an effect means, with its error and its floor, is said in `sql/views/50_effect.sql`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from camembias.bundle import Bundle
+from camembias.sampling import permanent_random_number, seed_of
+from camembias.schemas import TABLES
+from camembias.scoring import Logits, Scorer
+from camembias.store import Run, Store, now
+from camembias.text import kind, normalise, words
+
+CONTROLS_A_CANDIDATE = 2
+FEWEST_CONTROLS = 40  # the floor is a 95th percentile: of fewer words it would be their maximum
+_CHUNK = 512  # edits scored at once: bounds memory, and lets the progress bar move
+# Where the corpus has no control word of a kind: forms that no tweet is about.
+_FALLBACKS = {
+    "handle": "@compte",
+    "hashtag": "#sujet",
+    "emoji": "🔹",
+    "link": "https://exemple.fr",
+    "number": "7",
+    "function": "donc",
+    "elision": "l'",
+    "word": "chose",
+    "punctuation": "·",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word to be edited, with the number of tweets it was seen in; `control` words set the floor."""
+
+    word: str
+    tweets: int
+    control: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    word: str
+    edit: str
+    replacement: str | None
+    tweet_id: str
+    before: str
+    after: str
+
+
+def with_controls(candidates: Sequence[Word], pool: Sequence[Word], seed: str) -> list[Word]:
+    """`candidates`, and for each the unused words of `pool` that are nearest to it in log frequency.
+
+    Equally near words are taken in an order that depends on `seed` alone, not on the alphabet.
+    """
+    named = {word.word for word in candidates}
+    left = sorted((word for word in pool if word.word not in named), key=lambda word: _order(seed, word.word))
+    needed = max(FEWEST_CONTROLS, CONTROLS_A_CANDIDATE * len(candidates))
+    chosen: list[Word] = []
+    for turn in range(needed):
+        if not left or not candidates:
+            break
+        like = math.log(max(candidates[turn % len(candidates)].tweets, 1))
+        nearest = min(range(len(left)), key=lambda place: abs(math.log(max(left[place].tweets, 1)) - like))
+        chosen.append(Word(left[nearest].word, left.pop(nearest).tweets, control=True))
+    return [*candidates, *chosen]
+
+
+def measure(
+    scorer: Scorer,
+    bundle: Bundle,
+    store: Store,
+    targets: Sequence[Word],
+    tweets_per_word: int,
+    run: Run,
+    advance: Callable[[float], None] = lambda _: None,
+) -> None:
+    """Write one part of `effects/` for each word that a stored tweet holds; counts go to `run.counts`.
+
+    Doing a word again replaces its part. The tweets are those with the smallest permanent random numbers among the
+    ones that hold the word, so a larger run contains a smaller one.
+    """
+    run.counts.update(words=0, edits=0, unseen=0)
+    held = holders(store, [target.word for target in targets], tweets_per_word)
+    neutral = _neutral_words(targets)
+    for target in targets:
+        edits = list(_edits(target.word, held[target.word], neutral))
+        if edits:
+            rows = [row for chunk in _chunks(edits) for row in _score(scorer, bundle, chunk, run, target)]
+            part = hashlib.sha256(f"{bundle.model_version}\0{target.word}".encode()).hexdigest()[:20]
+            store.write("effects", part, pl.DataFrame(rows, schema=TABLES["effects"]))
+            run.counts["words"] += 1
+            run.counts["edits"] += len(edits)
+        else:
+            run.counts["unseen"] += 1
+        advance(1)
+
+
+def holders(store: Store, targets: Sequence[str], count: int) -> dict[str, list[tuple[str, str]]]:
+    """(tweet_id, text) of up to `count` stored tweets that hold each word, smallest permanent random number first.
+
+    Reads one part at a time, and cuts only texts in which some target occurs as a run of characters.
+    """
+    wanted, seed = set(targets), seed_of(store)
+    best: dict[str, dict[str, tuple[float, str]]] = {word: {} for word in wanted}
+    for name in store.part_names("tweets"):
+        part = store.read("tweets", name).select("tweet_id", "text").drop_nulls()
+        found = part.filter(pl.col("text").str.to_lowercase().str.contains_any(sorted(wanted)))
+        for tweet_id, text in found.iter_rows():
+            number = permanent_random_number(seed, tweet_id)
+            for word in wanted & {span.word for span in words(text)}:
+                mine = best[word]
+                if tweet_id not in mine or len(text) > len(mine[tweet_id][1]):  # the rule of the view `tweets`
+                    mine[tweet_id] = (number, text)
+                if len(mine) > 2 * count:
+                    best[word] = dict(heapq.nsmallest(count, mine.items(), key=lambda item: (item[1][0], item[0])))
+    return {
+        word: [
+            (tweet_id, text)
+            for tweet_id, (_, text) in heapq.nsmallest(count, mine.items(), key=lambda item: (item[1][0], item[0]))
+        ]
+        for word, mine in best.items()
+    }
+
+
+def replaced(text: str, word: str, replacement: str) -> str:
+    """`text` with every occurrence of `word` replaced (deleted when `replacement` is empty), normalised."""
+    pieces, at = [], 0
+    for span in words(text):
+        if span.word == word:
+            pieces += [text[at : span.start], replacement]
+            at = span.stop
+    return normalise("".join([*pieces, text[at:]]))
+
+
+def _edits(word: str, tweets: Sequence[tuple[str, str]], neutral: Mapping[str, Sequence[str]]) -> Iterator[_Edit]:
+    for tweet_id, text in tweets:
+        if without := replaced(text, word, ""):
+            yield _Edit(word, "delete", None, tweet_id, text, without)
+        choice = _replacement(word, neutral, tweet_id)
+        yield _Edit(word, "replace", choice, tweet_id, text, replaced(text, word, choice))
+
+
+def _neutral_words(targets: Sequence[Word]) -> dict[str, list[str]]:
+    """Control words by kind; adverbs in -ment are a kind of their own, because only they can stand for one another."""
+    found: dict[str, list[str]] = {}
+    for target in targets:
+        if target.control:
+            found.setdefault(_kind(target.word), []).append(target.word)
+    return found
+
+
+def _replacement(word: str, neutral: Mapping[str, Sequence[str]], tweet_id: str) -> str:
+    """A neutral word of the same kind, another for each tweet, the same in every run."""
+    pool = [other for other in neutral.get(_kind(word), ()) if other != word]
+    if not pool:
+        fallback = _FALLBACKS["word" if (name := _kind(word)) == "adverb" else name]
+        return fallback if fallback != word else "autre"
+    return min(pool, key=lambda other: _order(tweet_id, other))
+
+
+def _kind(word: str) -> str:
+    name = kind(word)
+    return "adverb" if name == "word" and word.endswith("ment") and len(word) > 6 else name
+
+
+def _order(seed: str, word: str) -> bytes:
+    return hashlib.sha256(f"{seed}\0{word}".encode()).digest()
+
+
+def _chunks(edits: Sequence[_Edit]) -> Iterator[Sequence[_Edit]]:
+    for start in range(0, len(edits), _CHUNK):
+        yield edits[start : start + _CHUNK]
+
+
+def _score(
+    scorer: Scorer, bundle: Bundle, edits: Sequence[_Edit], run: Run, target: Word
+) -> Iterator[dict[str, object]]:
+    distinct = list(dict.fromkeys(text for edit in edits for text in (edit.before, edit.after)))
+    logits = scorer.logits(distinct)
+    names, place = bundle.labels.names, {text: row for row, text in enumerate(distinct)}
+    p = _probabilities(logits, bundle.manifest.temperature)
+    when = now()
+
+    def scores(row: int) -> list[dict[str, object]]:
+        return [{"label": name, "logit": float(logits[row, i]), "p": float(p[row, i])} for i, name in enumerate(names)]
+
+    for edit in edits:
+        before, after = place[edit.before], place[edit.after]
+        yield {
+            "model_version": bundle.model_version,
+            "serving_version": bundle.serving_version,
+            "word": edit.word,
+            "role": "control" if target.control else "candidate",
+            "edit": edit.edit,
+            "replacement": edit.replacement,
+            "tweet_id": edit.tweet_id,
+            "label_before": names[int(logits[before].argmax())],
+            "label_after": names[int(logits[after].argmax())],
+            "before": scores(before),
+            "after": scores(after),
+            "run_id": run.run_id,
+            "computed_at": when,
+        }
+
+
+def _probabilities(logits: Logits, temperature: float) -> Logits:
+    shifted = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float32)

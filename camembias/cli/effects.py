@@ -1,0 +1,69 @@
+"""effects"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from camembias.cli.console import JsonOption, ModelOption, StoreOption, needs, out, print_json, progress_bar
+from camembias.errors import InputError, StoreError
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(effects)
+
+
+def effects(
+    model: ModelOption = Path("models/default"),
+    store: StoreOption = Path("stores/default"),
+    word: Annotated[list[str] | None, typer.Option("--word", help="Edit this word too; may repeat.")] = None,
+    top: Annotated[int, typer.Option(help="Candidates a label from reliance, and as many from association.")] = 20,
+    tweets: Annotated[int, typer.Option(help="Most tweets edited a word.")] = 200,
+    json_: JsonOption = False,
+) -> None:
+    """Delete and replace suspicious words in tweets, and see what the model then says.
+
+    Example: camembias effects --model models/mine --store stores/mine --top 20
+    """
+    from camembias import bundle as bundles
+    from camembias import catalog, sqlfiles
+    from camembias import store as stores
+    from camembias.scoring import Scorer
+    from camembias.settings import cpu_count
+    from camembias.text import words as cut
+
+    with needs("batch"):
+        from batch import effects as stage
+    bundle = bundles.load(model)
+    _ = bundle.serving_version  # raises before any work when there is no ONNX yet
+    target = stores.open_existing(store)
+    given = [found[0].word for text in word or [] if len(found := cut(text)) == 1]
+    if len(given) < len(word or []):
+        raise InputError(f"--word {word}: give one word each time, as `camembias query words_up` shows it")
+    catalog.refresh(target)
+    asked = catalog.run_query(target, sqlfiles.query("effect_candidates"), {"top": str(top)})
+    pool = catalog.run_query(target, sqlfiles.query("control_words"))
+    if pool.is_empty():
+        raise StoreError(
+            f"'{store}' has no sampled explanations of this model to compare with; "
+            f"run: camembias explain --model {model} --store {store} --sample 1000 --wait"
+        )
+    seen = dict(asked.select("word", "tweets").iter_rows())
+    candidates = [stage.Word(name, seen.get(name, 5)) for name in dict.fromkeys([*given, *seen])]
+    controls = [stage.Word(name, count) for name, count in pool.select("word", "tweets").iter_rows()]
+    targets = stage.with_controls(candidates, controls, target.salt)
+    scorer = Scorer.open(bundle.layout, bundle.layout.onnx, bundle.manifest.max_length, cpu_count())
+    arguments = {"model": str(model), "words": word, "top": top, "tweets": tweets}
+    with stores.running(target, "effects", arguments) as run, progress_bar("words", len(targets)) as advance:
+        stage.measure(scorer, bundle, target, targets, tweets, run, advance)
+    catalog.refresh(target)
+    if json_:
+        print_json({**run.counts, "candidates": len(candidates), "controls": len(targets) - len(candidates)})
+        return
+    out.print(
+        f"{run.counts['edits']} edits of {run.counts['words']} words ({len(candidates)} candidates, then controls)"
+        f"\nnext: camembias query verdicts --store {store}",
+        markup=False,
+    )

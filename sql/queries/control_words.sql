@@ -1,0 +1,13 @@
+-- name: control_words
+-- question: Which words go with no label in training, so that what the model does with them is the noise to beat?
+-- unit: one word of the sampled tweets
+-- caveat: no label at |z| of 2 or more, no concept word, no punctuation; a rare word can hide an association
+-- param: min_tweets = 5 -- fewest sampled tweets with the word
+-- columns: word, kind, tweets
+SELECT r.word, r.kind, max(r.tweets) AS tweets
+FROM current_word_label_reliance AS r
+ANTI JOIN (SELECT model_version, word FROM word_label_association WHERE abs(z) >= 2) AS a USING (model_version, word)
+WHERE r.tweets >= coalesce(CAST($min_tweets AS BIGINT), 1)
+    AND r.kind <> 'punctuation' AND r.word NOT IN (SELECT word FROM concepts)
+GROUP BY r.word, r.kind
+ORDER BY r.word;

@@ -1,0 +1,9 @@
+-- name: verdict_counts
+-- question: How many words of each verdict does each label have?
+-- unit: one label and verdict; words
+-- caveat: weak holds all words that were never edited; only the model, method and baseline explained last
+-- columns: label, verdict, words
+SELECT label, verdict, count(*) AS words
+FROM current_word_label_verdict
+GROUP BY label, verdict
+ORDER BY label, verdict;

@@ -1,0 +1,20 @@
+-- name: word_effects
+-- question: What happens to each label when a word is deleted from the tweets that hold it, or replaced?
+-- unit: one word, edit and label; scores in centred logits a tweet that the word adds, change_of_p in probability
+-- caveat: an edited tweet can be clumsy French; controls are words that go with no label
+-- param: word = NULL -- only this word; NULL: every edited word
+-- param: label = NULL -- only this label; NULL: every label
+-- param: top = 50 -- rows; NULL: all
+-- columns: word, role, edit, label, tweets, mean_score, low, high, change_of_p, flip_rate, floor
+SELECT
+    e.word, e.role, e.edit, e.label, e.tweets, e.mean_score,
+    e.mean_score - 1.96 * e.se AS low, e.mean_score + 1.96 * e.se AS high,
+    e.mean_change_of_p AS change_of_p, e.flip_rate, f.floor
+FROM word_label_edit AS e
+SEMI JOIN last_explained USING (model_version)
+LEFT JOIN effect_floor AS f
+    ON f.model_version = e.model_version AND f.edit = e.edit AND f.bin = CAST(floor(log2(e.tweets)) AS INTEGER)
+WHERE (CAST($word AS VARCHAR) IS NULL OR e.word = CAST($word AS VARCHAR))
+    AND (CAST($label AS VARCHAR) IS NULL OR e.label = CAST($label AS VARCHAR))
+ORDER BY abs(e.mean_score) DESC, e.word, e.edit, e.label
+LIMIT CAST($top AS BIGINT);

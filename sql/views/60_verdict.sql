@@ -1,0 +1,172 @@
+CREATE VIEW decisions AS
+SELECT * FROM decisions_parts
+QUALIFY row_number() OVER (PARTITION BY word, label ORDER BY reviewer, note) = 1;
+COMMENT ON VIEW decisions IS 'one row a word and label: what a reviewer decided';
+COMMENT ON COLUMN decisions.decision IS 'bias, expected, or unsure';
+
+-- The test of reliance asks whether other tweets of other authors would show it too, so its error is by author where at
+-- least 10 wrote the tweets. That needs the scores themselves, so only words that were edited get it.
+CREATE TABLE word_label_clustered AS
+WITH scores AS (
+    SELECT s.model_version, s.method, s.baseline, s.word, s.label, s.tweet_id, t.author, s.score, 1 / s.pi AS w
+    FROM sampled_word_scores AS s SEMI JOIN effects AS e USING (model_version, word) LEFT JOIN tweets AS t USING (tweet_id)
+),
+authors AS (
+    SELECT model_version, method, baseline, word, count(DISTINCT author) >= 10 AS enough FROM scores GROUP BY ALL
+),
+clusters AS (
+    SELECT
+        model_version, method, baseline, word, label,
+        CASE WHEN enough THEN coalesce('author ' || author, 'tweet ' || tweet_id) ELSE 'tweet ' || tweet_id END AS cluster,
+        any_value(enough) AS by_author, sum(w) AS n, sum(w * score) AS x
+    FROM scores JOIN authors USING (model_version, method, baseline, word)
+    GROUP BY ALL
+)
+SELECT
+    model_version, method, baseline, word, label, any_value(by_author) AS by_author, count(*) AS clusters,
+    CASE WHEN count(*) > 1 THEN sqrt(
+        count(*) / (count(*) - 1)
+        * greatest(0, sum(x * x) - 2 * (sum(x) / sum(n)) * sum(x * n) + (sum(x) / sum(n)) ** 2 * sum(n * n))
+    ) / sum(n) END AS se_cluster
+FROM clusters
+GROUP BY model_version, method, baseline, word, label;
+COMMENT ON TABLE word_label_clustered IS 'one row a model, method, baseline, edited word and label: the error of its reliance, by author';
+COMMENT ON COLUMN word_label_clustered.se_cluster IS 'centred logits; null with a single cluster';
+
+-- Control words for reliance: no concept word, and no label goes with them in training beyond chance (|z| < 2).
+CREATE TABLE reliance_floor AS
+WITH associated AS (
+    SELECT DISTINCT model_version, word FROM word_label_association WHERE abs(z) >= 2
+),
+means AS (
+    SELECT
+        model_version, method, baseline, word, CAST(floor(log2(tweets)) AS INTEGER) AS bin, abs(mean_score) AS size,
+        word NOT IN (SELECT word FROM concepts) AND a.word IS NULL AS control
+    FROM word_label_reliance LEFT JOIN associated AS a USING (model_version, word)
+),
+bins AS (SELECT DISTINCT model_version, method, baseline, bin FROM means),
+near AS (
+    SELECT b.*, count(DISTINCT c.word) AS words, quantile_cont(c.size, 0.95) AS size
+    FROM bins AS b JOIN means AS c USING (model_version, method, baseline)
+    WHERE c.control AND abs(c.bin - b.bin) <= 1
+    GROUP BY ALL
+),
+everywhere AS (
+    SELECT model_version, method, baseline, count(DISTINCT word) AS words, quantile_cont(size, 0.95) AS size
+    FROM means WHERE control GROUP BY ALL
+)
+SELECT
+    model_version, method, baseline, bin, CASE WHEN n.words >= 20 THEN n.words ELSE e.words END AS control_words,
+    CASE WHEN e.words > 0 THEN greatest(0.05, CASE WHEN n.words >= 20 THEN n.size ELSE e.size END) END AS floor
+FROM bins
+LEFT JOIN near AS n USING (model_version, method, baseline, bin)
+LEFT JOIN everywhere AS e USING (model_version, method, baseline);
+COMMENT ON TABLE reliance_floor IS 'one row a model, method, baseline and frequency bin: the reliance that a word must exceed to matter';
+COMMENT ON COLUMN reliance_floor.bin IS 'floor of log2 of the sampled tweets';
+COMMENT ON COLUMN reliance_floor.floor IS
+    'centred logits, at least 0.05: the 95th percentile of |mean| of control words of like frequency; null without any';
+
+-- The three witnesses side by side, each with its one-sided p in either direction.
+CREATE VIEW word_label_witnesses AS
+WITH measured AS (
+    SELECT
+        r.*, f.floor, coalesce(c.se_cluster, r.se_tweet) AS se, coalesce(c.clusters, r.tweets) AS clusters,
+        coalesce(c.by_author, false) AS by_author
+    FROM word_label_reliance AS r
+    LEFT JOIN reliance_floor AS f
+        ON f.model_version = r.model_version AND f.method = r.method AND f.baseline = r.baseline
+        AND f.bin = CAST(floor(log2(r.tweets)) AS INTEGER)
+    LEFT JOIN word_label_clustered AS c
+        ON c.model_version = r.model_version AND c.method = r.method AND c.baseline = r.baseline
+        AND c.word = r.word AND c.label = r.label
+),
+reliance AS (
+    SELECT
+        *, student_z((mean_score - floor) / nullif(se, 0), clusters - 1) AS z_towards,
+        student_z((-mean_score - floor) / nullif(se, 0), clusters - 1) AS z_away
+    FROM measured
+)
+SELECT
+    r.model_version, r.method, r.baseline, r.word, r.kind, r.label,
+    a.docs, a.log_odds AS association, a.low AS association_low, a.high AS association_high,
+    r.tweets, r.mean_score AS reliance, r.mean_score - 1.96 * r.se AS reliance_low, r.mean_score + 1.96 * r.se AS reliance_high,
+    r.floor AS reliance_floor,
+    e.tweets AS edited_tweets, e.mean_score AS effect, e.low AS effect_low, e.high AS effect_high, e.floor AS effect_floor,
+    e.mean_change_of_p AS effect_on_p, e.flip_rate,
+    a.p_towards AS association_p_towards, a.p_away AS association_p_away,
+    normal_tail(r.z_towards) AS reliance_p_towards, normal_tail(r.z_away) AS reliance_p_away,
+    e.p_towards AS effect_p_towards, e.p_away AS effect_p_away
+FROM reliance AS r
+LEFT JOIN word_label_association AS a ON a.model_version = r.model_version AND a.word = r.word AND a.label = r.label
+LEFT JOIN word_label_effect AS e ON e.model_version = r.model_version AND e.word = r.word AND e.label = r.label;
+COMMENT ON VIEW word_label_witnesses IS
+    'one row a model, method, baseline, word and label of the sampled tweets: association in the data, reliance of the model, causal effect';
+
+-- A bias needs all three witnesses in one direction: its p is the largest of theirs (intersection-union), the better of
+-- the two directions doubled. Benjamini-Hochberg then runs once, over all pairs. A word that was not edited has p = 1.
+CREATE TABLE word_label_verdict AS
+WITH directed AS (
+    SELECT
+        *, least(1, 2 * least(association_p_towards, association_p_away)) AS association_p,
+        least(1, 2 * least(reliance_p_towards, reliance_p_away)) AS reliance_p,
+        least(1, 2 * least(effect_p_towards, effect_p_away)) AS effect_p,
+        greatest(coalesce(association_p_towards, 1), coalesce(reliance_p_towards, 1), coalesce(effect_p_towards, 1)) AS p_towards,
+        greatest(coalesce(association_p_away, 1), coalesce(reliance_p_away, 1), coalesce(effect_p_away, 1)) AS p_away
+    FROM word_label_witnesses
+),
+ranked AS (
+    SELECT
+        *, least(1, 2 * least(p_towards, p_away)) AS p_verdict,
+        count(*) OVER model AS pairs, row_number() OVER (model ORDER BY least(p_towards, p_away)) AS rank_verdict,
+        count(association_p) OVER model AS pairs_association,
+        row_number() OVER (model ORDER BY association_p NULLS LAST) AS rank_association,
+        count(reliance_p) OVER model AS pairs_reliance, row_number() OVER (model ORDER BY reliance_p NULLS LAST) AS rank_reliance,
+        count(effect_p) OVER model AS pairs_effect, row_number() OVER (model ORDER BY effect_p NULLS LAST) AS rank_effect
+    FROM directed
+    WINDOW model AS (PARTITION BY model_version, method, baseline)
+),
+adjusted AS (
+    SELECT
+        *,
+        min(least(1, p_verdict * pairs / rank_verdict)) OVER (model ORDER BY rank_verdict DESC) AS q_verdict,
+        CASE WHEN association_p IS NOT NULL THEN
+            min(least(1, association_p * pairs_association / rank_association)) OVER (model ORDER BY rank_association DESC)
+        END AS association_q,
+        CASE WHEN reliance_p IS NOT NULL THEN
+            min(least(1, reliance_p * pairs_reliance / rank_reliance)) OVER (model ORDER BY rank_reliance DESC)
+        END AS reliance_q,
+        CASE WHEN effect_p IS NOT NULL THEN
+            min(least(1, effect_p * pairs_effect / rank_effect)) OVER (model ORDER BY rank_effect DESC)
+        END AS effect_q
+    FROM ranked
+    WINDOW model AS (PARTITION BY model_version, method, baseline)
+)
+SELECT
+    v.model_version, v.method, v.baseline, v.word, v.kind, v.label,
+    v.docs, v.association, v.association_low, v.association_high, v.association_q,
+    v.tweets, v.reliance, v.reliance_low, v.reliance_high, v.reliance_q, v.reliance_floor,
+    v.edited_tweets, v.effect, v.effect_low, v.effect_high, v.effect_q, v.effect_floor, v.effect_on_p, v.flip_rate,
+    v.p_verdict, v.q_verdict,
+    CASE
+        WHEN v.word IN (SELECT word FROM concepts) THEN 'expected'
+        WHEN v.q_verdict < 0.05 AND v.p_towards <= v.p_away THEN 'confirmed_bias'
+        WHEN v.q_verdict < 0.05 THEN 'confirmed_away'
+        WHEN v.reliance_q < 0.05 AND v.effect_q < 0.05 AND sign(v.reliance) = sign(v.effect) THEN 'model_only'
+        WHEN v.association_q < 0.05 AND (v.reliance_q < 0.05 AND v.effect_q < 0.05) IS NOT TRUE THEN 'unused_association'
+        ELSE 'weak'
+    END AS verdict,
+    d.decision, d.note
+FROM adjusted AS v LEFT JOIN decisions AS d ON d.word = v.word AND d.label = v.label;
+COMMENT ON TABLE word_label_verdict IS
+    'one row a model, method, baseline, word and label: the three witnesses, and what follows from them';
+COMMENT ON COLUMN word_label_verdict.association IS 'log-odds ratio in the training split, with its 95 % interval';
+COMMENT ON COLUMN word_label_verdict.reliance IS 'centred logits a tweet (Integrated Gradients), with its 95 % interval by author or tweet';
+COMMENT ON COLUMN word_label_verdict.effect IS 'centred logits a tweet that the word adds, with its 95 % interval by author or tweet';
+COMMENT ON COLUMN word_label_verdict.p_verdict IS 'that not all three witnesses speak in one direction; reliance and effect must exceed their floors';
+COMMENT ON COLUMN word_label_verdict.q_verdict IS 'false discovery rate (Benjamini-Hochberg over all pairs); the q of single witnesses only describe';
+COMMENT ON COLUMN word_label_verdict.verdict IS
+    'expected: a concept word; confirmed_bias or confirmed_away: all three, towards or away; unused_association: in the data only; model_only: used without association; weak: the rest';
+
+CREATE VIEW current_word_label_verdict AS
+SELECT * FROM word_label_verdict SEMI JOIN last_explained USING (model_version, method, baseline);
+COMMENT ON VIEW current_word_label_verdict IS 'word_label_verdict of the model, method and baseline explained last';

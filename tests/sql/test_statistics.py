@@ -1,0 +1,257 @@
+"""The statistics of the views, against the same formulas written again with numpy and scipy on a random store."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+
+from camembias import catalog, store
+from camembias.schemas import TABLES
+from camembias.store import Store
+
+from .conftest import DAY, put
+
+LABELS = ("avion", "nucléaire", "viande")
+WORDS = tuple(f"mot{number}" for number in range(12))
+TWEETS, SEED = 150, "s"
+
+
+def drawn(tweet_id: str) -> float:
+    return int(hashlib.sha256(f"{SEED}:{tweet_id}".encode()).hexdigest()[:13], 16) / 16**13
+
+
+def ask(found: Store, sql: str) -> pl.DataFrame:
+    return catalog.run_sql(found, sql)
+
+
+@pytest.fixture(scope="module")
+def scores() -> pl.DataFrame:
+    """Of every tweet of the corpus: word, label, raw score, author, inclusion probability."""
+    dice = np.random.default_rng(5)
+    rows = []
+    for number in range(TWEETS):
+        tweet_id, pi = f"t{number}", (0.5, 0.9)[number % 2]
+        for word in dice.choice(WORDS, size=4, replace=True):
+            push = dice.normal(size=3) + np.array([2.0, 0, 0]) * (word == "mot3")
+            for label, score in zip(LABELS, push, strict=True):
+                # as stored: 32 bits
+                rows.append((tweet_id, f"a{dice.integers(25)}" if number % 5 else None, pi, word, label,
+                             float(np.float32(score))))  # fmt: skip
+    names = ("tweet_id", "author", "pi", "word", "label", "score")
+    frame = pl.DataFrame(rows, schema=names, orient="row")
+    return frame.with_columns(pl.col("author").first().over("tweet_id"))
+
+
+@pytest.fixture(scope="module")
+def random_store(scores: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    made = store.create(tmp_path_factory.mktemp("statistics") / "store")
+    dice = np.random.default_rng(6)
+    explanations, tweets, draws, edits = [], [], [], []
+    for (tweet_id,), rows in scores.group_by("tweet_id", maintain_order=True):
+        author, pi = rows["author"][0], rows["pi"][0]
+        tweets.append({"tweet_id": tweet_id, "author": author, "text": "x", "source": "s", "seen_at": DAY})
+        draws += [{"design_id": "d", "tweet_id": tweet_id, "key": f"{pi}", "pi": pi}] if drawn(tweet_id) < pi else []
+        for label in LABELS:
+            mine = rows.filter(pl.col("label") == label)
+            words = [{"word": w, "surface": w, "start": 9 * i, "stop": 9 * i + 5, "score": s}
+                     for i, (w, s) in enumerate(mine.select("word", "score").iter_rows())]  # fmt: skip
+            explanations.append({"batch": "b", "tweet_id": tweet_id, "model_version": "m", "target": label,
+                                 "label": "avion", "method": "ig", "baseline": "mask", "converged": True,
+                                 "words": words, "computed_at": DAY})  # fmt: skip
+        for word in set(rows["word"]):
+            for edit in ("delete", "replace"):
+                before, after = (
+                    dice.normal(size=3) + np.array([1.5, 0, 0]) * (word == "mot3"),
+                    dice.normal(size=3) * 0.3,
+                )
+                edits.append({"model_version": "m", "word": word, "edit": edit, "tweet_id": tweet_id,
+                              "role": "candidate" if word in ("mot3", "mot4") else "control",
+                              "label_before": LABELS[int(before.argmax())], "label_after": LABELS[int(after.argmax())],
+                              "before": logits(before), "after": logits(after), "computed_at": DAY})  # fmt: skip
+    rates = [{"key": key, "tweets": TWEETS // 2, "rate": float(key)} for key in ("0.5", "0.9")]
+    design = {"design_id": "d", "rule": "stratified", "model_version": "m", "serving_version": "v", "framed_at": DAY,
+              "frame_tweets": TWEETS, "method": "ig", "baseline": "mask", "seed": SEED, "rates": rates,
+              "expected": 0.7 * TWEETS, "created_at": DAY}  # fmt: skip
+    training = [
+        {"model_version": "m", "tweet": f"h{n}", "author": "a", "duplicate_group": n, "split": "train",
+         "label": LABELS[int(dice.choice(3, p=[0.2, 0.3, 0.5]))], "words": sorted(set(dice.choice(WORDS, size=4)))}
+        for n in range(400)
+    ]  # fmt: skip
+    model = {"model_version": "m", "serving_version": "v", "name": "n", "labels": list(LABELS), "seen_at": DAY}
+    put(made, "explanations", "b", explanations)
+    put(made, "tweets", "p", tweets)
+    put(made, "draws", "d", draws)
+    put(made, "designs", "d", [design])
+    put(made, "training_words", "m", training)
+    put(made, "models", "v", [model])
+    put(made, "effects", "e", edits)
+    put(made, "effects", "older", [{**edits[0], "before": logits(np.zeros(3)), "computed_at": DAY - timedelta(days=1)}])
+    put(made, "concepts", "c", [{"label": "avion", "word": "mot11"}])
+    catalog.refresh(made)
+    return made
+
+
+def logits(values: np.ndarray) -> list[dict[str, Any]]:
+    p = np.exp(values) / np.exp(values).sum()
+    return [{"label": n, "logit": v, "p": q} for n, v, q in zip(LABELS, values, p, strict=True)]
+
+
+def per_tweet(scores: pl.DataFrame) -> pl.DataFrame:
+    """Centred over labels, occurrences summed, sampled tweets only."""
+    centred = scores.with_columns(pl.int_range(pl.len()).over("tweet_id", "label").alias("position")).with_columns(
+        (pl.col("score") - pl.col("score").mean().over("tweet_id", "position")).alias("score")
+    )
+    found = centred.group_by("tweet_id", "author", "pi", "word", "label").agg(pl.col("score").sum(), pl.len())
+    return found.filter(
+        pl.Series([drawn(tweet_id) < pi for tweet_id, pi in found.select("tweet_id", "pi").iter_rows()])
+    )
+
+
+def clustered(values: np.ndarray, weights: np.ndarray, clusters: list[str]) -> tuple[float, float, int]:
+    """Weighted mean, its cluster-robust error with the correction G / (G - 1), and G."""
+    mean = float((values * weights).sum() / weights.sum())
+    names = sorted(set(clusters))
+    sums = [((values - mean) * weights)[[c == name for c in clusters]].sum() for name in names]
+    error = np.sqrt(len(names) / (len(names) - 1) * np.square(sums).sum()) / weights.sum()
+    return mean, float(error), len(names)
+
+
+def authors_or_tweets(rows: pl.DataFrame) -> list[str]:
+    if rows["author"].drop_nulls().n_unique() < 10:
+        return rows["tweet_id"].to_list()
+    return [f"author {a}" if a else f"tweet {t}" for a, t in rows.select("author", "tweet_id").iter_rows()]
+
+
+def test_reliance_is_the_hajek_estimate_with_its_two_errors(random_store, scores):
+    found = ask(random_store, "SELECT * FROM word_label_reliance")
+    truth = per_tweet(scores)
+    assert found.height == len(WORDS) * len(LABELS)
+    for row in found.iter_rows(named=True):
+        mine = truth.filter(word=row["word"], label=row["label"])
+        x, pi = mine["score"].to_numpy(), mine["pi"].to_numpy()
+        mean = (x / pi).sum() / (1 / pi).sum()
+        assert row["tweets"] == len(x)
+        assert row["occurrences"] == mine["len"].sum()
+        assert row["corpus_tweets"] == pytest.approx((1 / pi).sum())
+        assert row["mean_score"] == pytest.approx(mean)
+        assert row["total_score"] == pytest.approx((x / pi).sum())
+        design = np.sqrt(((1 - pi) / pi**2 * (x - mean) ** 2).sum()) / (1 / pi).sum()
+        assert row["se_design"] == pytest.approx(design)
+        assert row["se_tweet"] == pytest.approx(clustered(x, 1 / pi, [str(i) for i in range(len(x))])[1])
+        assert row["share_positive"] == pytest.approx((1 / pi)[x > 0].sum() / (1 / pi).sum())
+    assert found.group_by("label").agg(pl.col("share_of_scores").sum())["share_of_scores"].to_list() == [
+        pytest.approx(1)
+    ] * len(LABELS)
+
+
+def test_the_strongest_word_of_a_tweet_is_one_that_pushes_and_none_pushes_more(random_store, scores):
+    truth = per_tweet(scores).with_columns(pl.col("score").max().over("tweet_id", "label").alias("most"))
+    truth = truth.with_columns(((pl.col("score") == pl.col("most")) & (pl.col("score") > 0)).alias("strongest"))
+    expected = truth.group_by("word", "label").agg(
+        (pl.col("strongest") / pl.col("pi")).sum() / (1 / pl.col("pi")).sum()
+    )
+    found = ask(random_store, "SELECT word, label, share_strongest FROM word_label_reliance")
+    both = found.join(expected, on=["word", "label"])
+    assert np.allclose(both["share_strongest"], both["strongest"])
+
+
+def test_association_agrees_with_scipy(random_store):
+    found = ask(random_store, "SELECT * FROM word_label_association")
+    training = random_store.scan("training_words").collect()
+    counts = training.explode("words").group_by("words", "label").len()
+    corpus = counts["len"].sum()
+    for row in found.iter_rows(named=True):
+        n, k = row["docs"], row["both_docs"]
+        share = (training["label"] == row["label"]).mean()
+        assert n == counts.filter(words=row["word"])["len"].sum()
+        assert row["z"] == pytest.approx((k / n - share) / np.sqrt(share * (1 - share) / n))
+        assert row["p_towards"] == pytest.approx(stats.binom.sf(k - 1, n, share), rel=0.01)
+        assert row["p_away"] == pytest.approx(stats.binom.cdf(k, n, share), rel=0.01)
+        prior = n / 10
+        inside, outside = k + prior, n - k + prior
+        label_words = counts.filter(label=row["label"])["len"].sum()
+        odds = np.log(inside / (label_words + corpus / 10 - inside))
+        odds -= np.log(outside / (corpus - label_words + corpus / 10 - outside))
+        assert row["log_odds"] == pytest.approx(odds)
+        assert row["se"] == pytest.approx(np.sqrt(1 / inside + 1 / outside))
+
+
+def test_an_effect_is_what_the_word_adds_and_its_error_is_by_author(random_store, scores):
+    found = ask(random_store, "SELECT * FROM word_label_edit")
+    assert found.height == len(WORDS) * len(LABELS) * 2
+    effects = random_store.scan("effects").filter(pl.col("computed_at") == DAY).collect()
+    authors = dict(scores.select("tweet_id", "author").unique().iter_rows())
+    for row in found.filter(pl.col("word").is_in(["mot3", "mot7"])).iter_rows(named=True):
+        mine = effects.filter(word=row["word"], edit=row["edit"])
+        place = LABELS.index(row["label"])
+        before, after = (np.array([[s["logit"] for s in one] for one in mine[name]]) for name in ("before", "after"))
+        change = before - after
+        x = (change - change.mean(axis=1, keepdims=True))[:, place]
+        clusters = authors_or_tweets(mine.with_columns(author=pl.col("tweet_id").replace_strict(authors)))
+        mean, error, count = clustered(x, np.ones(len(x)), clusters)
+        assert (row["mean_score"], row["se"], row["clusters"]) == (pytest.approx(mean), pytest.approx(error), count)
+        flips = [b != a and row["label"] in (a, b) for b, a in mine.select("label_before", "label_after").iter_rows()]
+        assert row["flip_rate"] == pytest.approx(np.mean(flips))
+
+
+def test_verdicts_follow_from_the_three_p(random_store, scores):
+    found = ask(random_store, "SELECT * FROM word_label_witnesses")
+    verdicts = ask(random_store, "SELECT * FROM word_label_verdict")
+    truth = per_tweet(scores)
+    for row in found.iter_rows(named=True):
+        mine = truth.filter(word=row["word"], label=row["label"])
+        mean, error, count = clustered(mine["score"].to_numpy(), 1 / mine["pi"].to_numpy(), authors_or_tweets(mine))
+        t = (mean - row["reliance_floor"]) / error
+        assert row["reliance_p_towards"] == pytest.approx(stats.t.sf(t, count - 1), rel=0.08, abs=1e-9)
+        assert row["reliance_low"] == pytest.approx(mean - 1.96 * error)
+    sides = [
+        np.max([found[f"{witness}_p_{side}"].to_numpy() for witness in ("association", "reliance", "effect")], axis=0)
+        for side in ("towards", "away")
+    ]
+    p = np.minimum(1, 2 * np.minimum(*sides))
+    expected = found.select("word", "label").with_columns(q=pl.Series(stats.false_discovery_control(p)))
+    both = verdicts.join(expected, on=["word", "label"])
+    assert np.allclose(both["q_verdict"], both["q"], atol=1e-12)
+    concept = verdicts.filter(pl.col("verdict") == "expected")
+    assert set(concept["word"]) == {"mot11"}
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 40, 300, 5000])
+@pytest.mark.parametrize("p", [0.03, 0.2, 0.5, 0.9])
+def test_the_binomial_deviate_gives_the_exact_tail(n, p, empty_store):
+    ks = sorted({min(n, max(1, round(n * p + s * np.sqrt(n * p * (1 - p))))) for s in (-3, -1, 0, 1, 2, 5)})
+    asked = ", ".join(f"binomial_z({k}, {n}, {p}::DOUBLE)" for k in ks)
+    found = ask(empty_store, f"SELECT normal_tail(z) AS p FROM (SELECT unnest([{asked}]) AS z)")["p"]
+    assert found.to_numpy() == pytest.approx(stats.binom.sf(np.array(ks) - 1, n, p), rel=0.1)
+
+
+def test_tails_of_the_normal_and_of_student(empty_store):
+    z = np.array([-6.0, -1.0, 0.0, 0.5, 3.0, 8.0, 25.0])
+    got = ask(empty_store, f"SELECT normal_tail(z) AS p FROM (SELECT unnest({z.tolist()}) AS z)")["p"]
+    assert got.to_numpy() == pytest.approx(stats.norm.sf(z), rel=1e-6)
+    for df in (1, 2, 5, 30):
+        t = np.array([-4.0, 0.0, 1.0, 2.0, 4.0])
+        asked = f"SELECT student_z(t, {df}) AS z FROM (SELECT unnest({t.tolist()}) AS t)"
+        got = ask(empty_store, f"SELECT normal_tail(z) AS p FROM ({asked})")["p"]
+        assert got.to_numpy() == pytest.approx(stats.t.sf(t, df), rel=0.09)
+
+
+def test_nothing_is_confirmed_without_controls(random_store, tmp_path):
+    """A floor needs control words: without any, no effect can be shown to exceed it."""
+    bare = store.create(tmp_path / "bare")
+    for table in TABLES:
+        for part in random_store.part_names(table):
+            rows = random_store.read(table, part)
+            rows = rows.filter(pl.col("role") == "candidate") if table == "effects" else rows
+            bare.write(table, part, rows)
+    catalog.refresh(bare)
+    verdicts = ask(bare, "SELECT verdict, effect, effect_floor FROM word_label_verdict WHERE effect IS NOT NULL")
+    assert verdicts.height == 6
+    assert verdicts["effect_floor"].null_count() == 6
+    assert not verdicts["verdict"].str.starts_with("confirmed").any()

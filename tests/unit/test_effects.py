@@ -1,0 +1,83 @@
+"""Edits take out every occurrence of a word and nothing else; controls are like the candidates; runs repeat."""
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch import effects
+from batch.effects import Word
+from camembias import store as stores
+from camembias.schemas import TABLES
+from camembias.text import normalise, words
+
+TEXTS = {
+    "1": "Merci @vigie_luvane, le train part. @vigie_luvane dit non",
+    "2": "@vigie_luvane",
+    "3": "Franchement, l'avion de 20h30 🌻 n'est pas parti",
+    "4": "@vigie_luvane_bis parle du train",
+}
+
+
+@pytest.fixture
+def store(tmp_path):
+    made = stores.create(tmp_path / "store")
+    rows = [{"tweet_id": key, "text": text, "source": "s", "seen_at": stores.now()} for key, text in TEXTS.items()]
+    for number, part in enumerate((rows[:2], rows[2:], [{**rows[0], "text": "@vigie_luvane"}])):
+        made.write("tweets", f"p{number}", pl.DataFrame(part, schema=TABLES["tweets"]))
+    return made
+
+
+def test_deleting_and_replacing():
+    assert effects.replaced(TEXTS["1"], "@vigie_luvane", "") == "Merci , le train part. dit non"
+    assert effects.replaced(TEXTS["1"], "@vigie_luvane", "@x") == "Merci @x, le train part. @x dit non"
+    assert effects.replaced(TEXTS["4"], "@vigie_luvane", "") == TEXTS["4"]  # part of another word is not the word
+    assert effects.replaced(TEXTS["3"], "franchement", "vraiment") == "vraiment, l'avion de 20h30 🌻 n'est pas parti"
+    assert effects.replaced(TEXTS["2"], "@vigie_luvane", "") == ""
+
+
+@given(st.lists(st.sampled_from(["le", "train", "🌻", "@a", "l'été", "10", "!"]), min_size=1, max_size=12), st.data())
+def test_only_the_word_goes(pieces, data):
+    text = normalise(" ".join(pieces))
+    before = [word.word for word in words(text)]
+    target = data.draw(st.sampled_from(before))
+    after = [word.word for word in words(effects.replaced(text, target, ""))]
+    assert target not in after
+    assert [word for word in before if word != target] == after
+
+
+def test_holders_are_the_same_tweets_in_every_run_and_a_larger_run_contains_a_smaller_one(store):
+    few = effects.holders(store, ["@vigie_luvane", "train", "absent"], 1)
+    many = effects.holders(store, ["@vigie_luvane", "train", "absent"], 10)
+    assert {key for key, _ in many["@vigie_luvane"]} == {"1", "2"}
+    assert dict(many["@vigie_luvane"])["1"] == TEXTS["1"]  # the longest text of a tweet wins, as in the view
+    assert {key for key, _ in many["train"]} == {"1", "4"}
+    assert many["absent"] == []
+    assert few["@vigie_luvane"] == many["@vigie_luvane"][:1]
+
+
+def test_controls_are_as_frequent_as_candidates_and_never_one_of_them():
+    pool = [Word(f"w{n}", n + 1) for n in range(200)]
+    chosen = effects.with_controls([Word("w50", 51), Word("x", 10)], pool, "seed")
+    assert [word.word for word in chosen[:2]] == ["w50", "x"]
+    controls = chosen[2:]
+    assert len(controls) == effects.FEWEST_CONTROLS
+    assert all(word.control for word in controls)
+    assert len({word.word for word in chosen}) == len(chosen)
+    assert all(word.tweets <= 90 for word in controls)
+    assert chosen == effects.with_controls([Word("w50", 51), Word("x", 10)], pool, "seed")
+    assert effects.with_controls([Word("x", 1)], [], "seed") == [Word("x", 1)]
+
+
+def test_a_replacement_is_of_the_same_kind_and_another_word():
+    neutral = effects._neutral_words([Word(w, 5, control=True) for w in ("@paul", "vraiment", "table", "🔥", "12")])
+    for word, expected in (
+        ("@x", "@paul"),
+        ("franchement", "vraiment"),
+        ("chaise", "table"),
+        ("🌻", "🔥"),
+        ("7", "12"),
+    ):
+        assert effects._replacement(word, neutral, "t") == expected
+    assert effects._replacement("@paul", neutral, "t") == "@compte"  # no other handle is neutral
+    assert effects._replacement("#sujet", {}, "t") == "autre"
