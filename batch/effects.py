@@ -88,23 +88,39 @@ def measure(
 ) -> None:
     """Write one part of `effects/` for each word that a stored tweet holds; counts go to `run.counts`.
 
-    Doing a word again replaces its part. The tweets are those with the smallest permanent random numbers among the
+    A word whose edits are all stored is skipped; else its part is replaced. The tweets are those with the smallest permanent random numbers among the
     ones that hold the word, so a larger run contains a smaller one.
     """
-    run.counts.update(words=0, edits=0, unseen=0)
+    run.counts.update(words=0, edits=0, skipped=0, unseen=0)
     held = holders(store, [target.word for target in targets], tweets_per_word)
     neutral = _neutral_words(targets)
     for target in targets:
         edits = list(_edits(target.word, held[target.word], neutral))
-        if edits:
+        part = hashlib.sha256(f"{bundle.model_version}\0{target.word}".encode()).hexdigest()[:20]
+        if edits and _stored(store, part, bundle, target, edits):
+            run.counts["skipped"] += 1
+        elif edits:
             rows = [row for chunk in _chunks(edits) for row in _score(scorer, bundle, chunk, run, target)]
-            part = hashlib.sha256(f"{bundle.model_version}\0{target.word}".encode()).hexdigest()[:20]
             store.write("effects", part, pl.DataFrame(rows, schema=TABLES["effects"]))
             run.counts["words"] += 1
             run.counts["edits"] += len(edits)
         else:
             run.counts["unseen"] += 1
         advance(1)
+
+
+def _stored(store: Store, part: str, bundle: Bundle, target: Word, edits: Sequence[_Edit]) -> bool:
+    """Whether these very edits of these tweets are in the part, by the same graph and in the same role."""
+    if not store.has_part("effects", part):
+        return False
+    rows = store.read("effects", part)
+    same = rows.filter(serving_version=bundle.serving_version, role=_role(target))
+    done = set(same.select("tweet_id", "edit", "replacement").iter_rows())
+    return {(edit.tweet_id, edit.edit, edit.replacement) for edit in edits} <= done
+
+
+def _role(target: Word) -> str:
+    return "control" if target.control else "candidate"
 
 
 def holders(store: Store, targets: Sequence[str], count: int) -> dict[str, list[tuple[str, str]]]:
@@ -202,7 +218,7 @@ def _score(
             "model_version": bundle.model_version,
             "serving_version": bundle.serving_version,
             "word": edit.word,
-            "role": "control" if target.control else "candidate",
+            "role": _role(target),
             "edit": edit.edit,
             "replacement": edit.replacement,
             "tweet_id": edit.tweet_id,

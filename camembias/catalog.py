@@ -61,7 +61,7 @@ def reading(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def run_query(store: Store, query: Query, values: Mapping[str, str] | None = None) -> pl.DataFrame:
+def run_query(store: Store, query: Query, values: Mapping[str, str | None] | None = None) -> pl.DataFrame:
     """Answer a named query. Raises QueryError for a parameter it does not have, or a value it cannot use."""
     given = dict(values or {})
     known = {param.name: param.default for param in query.params}

@@ -34,7 +34,7 @@ def demo(
     Example: camembias demo
     """
     from camembias import synthetic
-    from camembias.cli import asking, bulk, explaining, exporting, training
+    from camembias.cli import asking, bulk, effects, explaining, exporting, training
 
     data, model, store = folder / "data", folder / "models" / "demo", folder / "stores" / "demo"
     began = time.monotonic()
@@ -56,16 +56,20 @@ def demo(
     bulk.classify(model, [stream], store)
     _step(f"5. explaining a sample of about {sample}")
     with queue_and_worker(model, store, folder / "worker.log") as broker_url:
-        explaining.explain(model, store, sample=sample, wait=True, broker_url=broker_url)
-    _step("6. asking")
+        # Half at random, half where words stand that go with a label: the two samples combine exactly.
+        for strategy in (explaining.Strategy.UNIFORM, explaining.Strategy.WORD):
+            explaining.explain(model, store, sample=sample // 2, strategy=strategy, wait=True, broker_url=broker_url)
+    _step("6. taking suspicious words out of tweets")
+    effects.effects(model, store, top=10, tweets=100)
+    _step("7. asking")
     asking.query("label_shares", store)
     _show_planted(store, data / "planted.json")
     asking.report(store, folder / "report.html")
     out.print(
         f"\ndone in {time.monotonic() - began:.0f} s. Everything is in {folder}/; next:\n"
         f"  camembias query --store {store}\n"
-        f"  camembias query words_up --store {store} --param label=avion\n"
-        f"  camembias sql 'SELECT * FROM word_label_reliance LIMIT 5' --store {store}"
+        f"  camembias query verdicts --store {store}\n"
+        f"  camembias sql 'SELECT * FROM word_label_verdict LIMIT 5' --store {store}"
     )
 
 
@@ -99,26 +103,22 @@ def _step(title: str) -> None:
 
 
 def _show_planted(store: Path, planted: Path) -> None:
-    """The rank of each planted word among the words that are no concept of any label, for its label."""
+    """The verdict on each planted word, and its rank among the words that are no concept, for its label."""
     from camembias import catalog, sqlfiles
     from camembias import store as stores
 
-    found = catalog.run_query(stores.open_existing(store), sqlfiles.query("word_label"), {"min_tweets": "3"})
-    print_table(found.head(15), "words and labels, strongest reliance first")
+    found = stores.open_existing(store)
+    columns = ["word", "kind", "label", "verdict", "q_verdict", "association", "reliance", "effect", "flip_rate"]
+    shown = catalog.run_query(found, sqlfiles.query("verdicts"), {"top": "15"}).select(columns)
+    print_table(shown, "words and labels: association in training, reliance and effect in logits, and the verdict")
+    ranked = catalog.run_query(found, sqlfiles.query("word_label"), {"min_tweets": "3"}).filter(~pl.col("concept"))
+    verdicts = catalog.run_query(found, sqlfiles.query("verdicts"), {"top": None, "verdict": None})
     rows = []
     for plant in json.loads(planted.read_text(encoding="utf-8")):
-        others = found.filter(pl.col("label") == plant["label"], ~pl.col("concept"))
-        ranks = others.with_row_index("rank", offset=1).filter(pl.col("word") == plant["word"])
-        row = ranks.row(0, named=True) if len(ranks) else {}
-        rows.append(
-            {
-                "planted": plant["word"],
-                "label": plant["label"],
-                "rank": row.get("rank"),
-                "of": len(others),
-                "tweets": row.get("tweets"),
-                "reliance": row.get("reliance"),
-                "association_z": row.get("association_z"),
-            }
-        )
-    print_table(pl.DataFrame(rows), "planted shortcuts: rank among words that are no concept of a label")
+        mine = {"word": plant["word"], "label": plant["label"]}
+        others = ranked.filter(label=plant["label"]).with_row_index("rank", offset=1)
+        row = next(others.filter(word=plant["word"]).iter_rows(named=True), {})
+        said = next(verdicts.filter(**mine).iter_rows(named=True), {})
+        rank = {"rank": row.get("rank"), "of": len(others), "tweets": row.get("tweets")}
+        rows.append({**mine, "verdict": said.get("verdict"), "q": said.get("q_verdict"), **rank})
+    print_table(pl.DataFrame(rows), "planted shortcuts: verdict, and rank by reliance among words that are no concept")

@@ -63,7 +63,7 @@ def effects(
         print_json({**run.counts, "candidates": len(candidates), "controls": len(targets) - len(candidates)})
         return
     out.print(
-        f"{run.counts['edits']} edits of {run.counts['words']} words ({len(candidates)} candidates, then controls)"
+        f"{run.counts['skipped']} words done before; {run.counts['edits']} edits of {run.counts['words']} words ({len(candidates)} candidates, then controls)"
         f"\nnext: camembias query verdicts --store {store}",
         markup=False,
     )
