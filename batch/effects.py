@@ -88,8 +88,8 @@ def measure(
 ) -> None:
     """Write one part of `effects/` for each word that a stored tweet holds; counts go to `run.counts`.
 
-    A word whose edits are all stored is skipped; else its part is replaced. The tweets are those with the smallest permanent random numbers among the
-    ones that hold the word, so a larger run contains a smaller one.
+    A word whose edits are all stored is skipped; else its part is replaced. The tweets are those with the smallest
+    permanent random numbers among the ones that hold the word, so a larger run contains a smaller one.
     """
     run.counts.update(words=0, edits=0, skipped=0, unseen=0)
     held = holders(store, [target.word for target in targets], tweets_per_word)

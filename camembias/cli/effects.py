@@ -63,7 +63,7 @@ def effects(
         print_json({**run.counts, "candidates": len(candidates), "controls": len(targets) - len(candidates)})
         return
     out.print(
-        f"{run.counts['skipped']} words done before; {run.counts['edits']} edits of {run.counts['words']} words ({len(candidates)} candidates, then controls)"
-        f"\nnext: camembias query verdicts --store {store}",
+        f"{len(candidates)} candidates and {len(targets) - len(candidates)} control words: {run.counts['edits']} edits of "
+        f"{run.counts['words']} words now, {run.counts['skipped']} done before\nnext: camembias query verdicts --store {store}",
         markup=False,
     )
