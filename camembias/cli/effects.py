@@ -62,8 +62,10 @@ def effects(
     if json_:
         print_json({**run.counts, "candidates": len(candidates), "controls": len(targets) - len(candidates)})
         return
+    done = run.counts
     out.print(
-        f"{len(candidates)} candidates and {len(targets) - len(candidates)} control words: {run.counts['edits']} edits of "
-        f"{run.counts['words']} words now, {run.counts['skipped']} done before\nnext: camembias query verdicts --store {store}",
+        f"{len(candidates)} candidates and {len(targets) - len(candidates)} control words: "
+        f"{done['edits']} edits of {done['words']} words now, {done['skipped']} words done before\n"
+        f"next: camembias query verdicts --store {store}",
         markup=False,
     )
