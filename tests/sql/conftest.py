@@ -8,6 +8,7 @@ t1: le 0.1, train 1.0; t2: train 0.5, vert -0.25, train 0.5; t3: le -0.3, nuclé
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,19 +123,28 @@ def _fill(into: Store) -> None:
     put(into, "concepts", "c", [{"label": "avion", "word": "train"}] * 2 + [{"label": "viande", "word": "vert"}])
 
 
-@pytest.fixture
-def empty_store(tmp_path: Path) -> Store:
-    made = store.create(tmp_path / "empty")
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Shared: to be read only."""
+    made = store.create(tmp_path_factory.mktemp("empty") / "store")
     catalog.refresh(made)
     return made
 
 
-@pytest.fixture
-def good_store(tmp_path: Path) -> Store:
-    made = store.create(tmp_path / "it's a store")  # the quote must survive into the views
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    made = store.create(tmp_path_factory.mktemp("filled") / "store")
     _fill(made)
     catalog.refresh(made)
     return made
+
+
+@pytest.fixture
+def good_store(filled: Store, tmp_path: Path) -> Store:
+    """A store of one's own. Refreshing it anew would cost each test half a second; a copied store answers as well."""
+    target = tmp_path / "it's a store"  # the quote must survive into the views
+    shutil.copytree(filled.root, target)
+    return store.open_existing(target)
 
 
 @pytest.fixture

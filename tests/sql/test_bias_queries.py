@@ -1,0 +1,171 @@
+"""Answers about bias, worked out by hand on the store of conftest; `statistics` has the formulas behind them."""
+
+from math import sqrt
+from typing import Any
+
+import pytest
+
+from camembias import catalog, sqlfiles
+from camembias.store import Store
+
+from .conftest import DAY, LATER, design, explanation, put, tweet
+
+
+def ask(store: Store, name: str, **values: str | None) -> list[tuple[Any, ...]]:
+    return catalog.run_query(store, sqlfiles.query(name), values).rows()
+
+
+def near(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return [tuple(pytest.approx(cell) if isinstance(cell, float) else cell for cell in row) for row in rows]
+
+
+def scores(avion: float, viande: float, p: float) -> list[dict[str, Any]]:
+    return [{"label": "avion", "logit": avion, "p": p}, {"label": "viande", "logit": viande, "p": 1 - p}]
+
+
+def edit(
+    tweet_id: str, before: tuple[float, ...], after: tuple[float, ...], labels: str, **more: Any
+) -> dict[str, Any]:
+    names = {"a": "avion", "v": "viande"}
+    row = {"model_version": "m1", "word": "le", "role": "candidate", "edit": "delete", "tweet_id": tweet_id}
+    row |= {"before": scores(*before), "after": scores(*after), "computed_at": DAY}
+    return {**row, "label_before": names[labels[0]], "label_after": names[labels[1]], **more}
+
+
+def test_control_words_go_with_no_label(good_store: Store) -> None:
+    # z of le is 0, nucléaire is not in the training split; train and vert are concept words
+    assert ask(good_store, "control_words", min_tweets="1") == [("le", "function", 2), ("nucléaire", "word", 1)]
+
+
+def test_effect_candidates_are_ranked_by_standard_errors(good_store: Store) -> None:
+    # le: mean -0.1, error 0.2; a single tweet with nucléaire has no error
+    assert ask(good_store, "effect_candidates", min_tweets="1", top="1") == near([("le", "function", 2, 0.5)])
+    assert [row[0] for row in ask(good_store, "effect_candidates", min_tweets="1", top="2")] == ["le", "nucléaire"]
+
+
+def test_without_edits_concept_words_are_expected_and_the_rest_is_weak(good_store: Store) -> None:
+    rows = ask(good_store, "verdicts")
+    assert [(row[0], row[2], row[3]) for row in rows] == [
+        ("train", "avion", "expected"),
+        ("train", "viande", "expected"),
+        ("vert", "avion", "expected"),
+        ("vert", "viande", "expected"),
+    ]
+    assert {row[4] for row in rows} == {1.0}  # not edited: p = 1
+    assert ask(good_store, "verdict_counts") == [
+        (label, verdict, 2) for label in ("avion", "viande") for verdict in ("expected", "weak")
+    ]
+
+
+def test_a_decision_of_a_reviewer_stands_beside_the_verdict(good_store: Store) -> None:
+    put(good_store, "decisions", "d", [{"word": "train", "label": "avion", "decision": "expected", "reviewer": "x"}])
+    catalog.refresh(good_store)
+    assert [(row[0], row[2], row[-1]) for row in ask(good_store, "verdicts", top="2")] == [
+        ("train", "avion", "expected"),
+        ("train", "viande", None),
+    ]
+
+
+def test_word_effects(good_store: Store) -> None:
+    # t1: avion loses a difference of 1 logit, 0.5 centred; t3: nothing. Two tweets of one author: the error is by tweet
+    edits = [edit("t1", (2.0, 0.0, 0.9), (1.0, 0.0, 0.7), "av"), edit("t3", (0.0, 1.0, 0.5), (0.0, 1.0, 0.5), "vv")]
+    put(good_store, "effects", "e", edits)
+    put(good_store, "effects", "older", [edit("t1", (9.0, 0.0, 1.0), (0.0, 0.0, 0.5), "aa", computed_at=None)])
+    catalog.refresh(good_store)
+    low, high = 0.25 - 1.96 * 0.25, 0.25 + 1.96 * 0.25
+    assert ask(good_store, "word_effects", label="avion") == near(
+        [("le", "candidate", "delete", "avion", 2, 0.25, low, high, 0.1, 0.5, None)]
+    )
+    assert ask(good_store, "word_effects", word="train") == []
+
+
+def test_an_effect_needs_controls_and_both_edits(good_store: Store) -> None:
+    big = ((3.0, -3.0, 0.99), (0.0, 0.0, 0.5), "av")
+    edits = [edit(key, *big, edit=kind) for key in ("t1", "t3") for kind in ("delete", "replace")]
+    small = ((0.1, 0.0, 0.5), (0.0, 0.0, 0.5), "aa")
+    controls = [
+        edit(key, *small, edit=kind, word="vert", role="control")
+        for key in ("t2", "t5")
+        for kind in ("delete", "replace")
+    ]
+    put(good_store, "effects", "e", [*edits, *controls])
+    catalog.refresh(good_store)
+    found = catalog.run_sql(good_store, "SELECT * FROM word_label_effect WHERE word = 'le' AND label = 'avion'")
+    row = found.row(0, named=True)
+    assert (row["mean_score"], row["edits"], row["floor"]) == (pytest.approx(3.0), 2, pytest.approx(0.05))
+
+
+def test_word_drift_compares_training_with_predictions(good_store: Store) -> None:
+    # every explained tweet was called avion; in training le was avion in 1 of 2 documents, vert in none, train in all
+    assert ask(good_store, "word_drift", min_tweets="1", label="avion") == near(
+        [
+            ("vert", "word", "avion", 1, 0.0, 1, 1.0, 1.0),
+            ("le", "function", "avion", 2, 0.5, 2, 1.0, 0.5),
+            ("train", "word", "avion", 2, 1.0, 2, 1.0, 0.0),
+        ]
+    )
+
+
+def test_label_shares_over_time_leave_tweets_without_a_time_out(good_store: Store) -> None:
+    texts = {"t1": "le train", "t2": "train vert train", "t3": "le nucléaire"}
+    dated = [tweet(key, text, created_at=DAY, seen_at=LATER) for key, text in texts.items()]
+    put(good_store, "tweets", "p3", dated)
+    rows = ask(good_store, "label_shares_over_time")
+    assert [(row[0].isoformat(), *row[1:4]) for row in rows] == [
+        ("2024-03-01", "v1", "avion", 2),
+        ("2024-03-01", "v1", "viande", 1),
+    ]
+    z, n, p = 1.96, 3, 2 / 3
+    middle, half = p + z**2 / (2 * n), z * sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert rows[0][4:] == (
+        pytest.approx(p),
+        pytest.approx((middle - half) / (1 + z**2 / n)),
+        pytest.approx((middle + half) / (1 + z**2 / n)),
+    )
+
+
+def test_word_authors(good_store: Store) -> None:
+    assert ask(good_store, "word_authors", label="avion", min_tweets="2") == near(
+        [("train", "avion", 2, 1, 1.0, 1.0, None), ("le", "avion", 2, 1, 1.0, -0.1, None)]
+    )
+    put(good_store, "tweets", "p3", [tweet("t3", "le nucléaire", author="b", seen_at=LATER)])
+    # a and b wrote le once each: of equals the later name is the larger, which leaves t1 with 0.1
+    assert ask(good_store, "word_authors", label="avion", word="le") == []
+    assert ask(good_store, "word_authors", label="avion", word="le", min_tweets="1") == near(
+        [("le", "avion", 2, 2, 0.5, -0.1, 0.1)]
+    )
+
+
+def test_bias_diff_compares_models_in_units_of_their_own_spread(good_store: Store) -> None:
+    assert ask(good_store, "bias_diff", min_tweets="1") == []
+    model = {"model_version": "m2", "serving_version": "v2", "name": "other", "labels": ["avion", "viande"]}
+    put(good_store, "models", "v2", [{**model, "manifest": "{}", "seen_at": LATER}])
+    put(good_store, "designs", "m2", [{**design("m2", "ig"), "model_version": "m2"}])
+    put(good_store, "draws", "m2", [{"design_id": "m2", "tweet_id": "t1", "key": "all", "pi": 1.0}])
+    pushes = (("avion", [0.3, 4.0]), ("viande", [0.1, 0.0]))
+    rows = [explanation("t1", label, push, model_version="m2", computed_at=LATER) for label, push in pushes]
+    put(good_store, "explanations", "m2", rows)
+    catalog.refresh(good_store)
+    rows = ask(good_store, "bias_diff", min_tweets="1")
+    # m2: le 0.1, train 2.0 and the same with the other sign; m1: the six scores of conftest, twice
+    unit_2, unit_1 = sqrt(2 * (0.01 + 4) / 4), sqrt(2 * (0.01 + 0.09 + 1 + 1 + 0.0625 + 1) / 12)
+    found = {(row[0], row[2]): row[7:10] for row in rows}
+    assert found["train", "avion"] == near([(2 / unit_2, 1 / unit_1, 2 / unit_2 - 1 / unit_1)])[0]
+    assert {row[3:5] for row in rows} == {("m2", "m1")}
+    assert {row[0] for row in rows} == {"le", "train"}
+
+
+def test_decisive_words_push_more_than_the_whole_lead(good_store: Store) -> None:
+    assert ask(good_store, "decisive_words") == []  # only train would, and it is a concept word
+    put(good_store, "concepts", "c", [{"label": "viande", "word": "vert"}])
+    # t2: avion 2.25 leads viande 0.75; train pushes 1.0 to the one and -1.0 to the other
+    assert ask(good_store, "decisive_words") == near(
+        [("t2", "avion", "viande", "train", "word", 2.0, 1.5, "train vert train")]
+    )
+
+
+def test_close_calls(good_store: Store) -> None:
+    assert ask(good_store, "close_calls", max_lead="1.4", min_tweets="1") == []
+    assert ask(good_store, "close_calls", max_lead="1.6", min_tweets="1") == near(
+        [("avion", "viande", "train", "word", 1, 2.0), ("avion", "viande", "vert", "word", 1, -0.5)]
+    )
