@@ -17,7 +17,7 @@ import typer
 from camembias.cli.console import needs, out, print_table
 
 LABELLED = 3600
-SAMPLE = 500
+SAMPLE = 1000
 
 
 def register(app: typer.Typer) -> None:
@@ -56,11 +56,19 @@ def demo(
     bulk.classify(model, [stream], store)
     _step(f"5. explaining a sample of about {sample}")
     with queue_and_worker(model, store, folder / "worker.log") as broker_url:
-        # Half at random, half where words stand that go with a label: the two samples combine exactly.
-        for strategy in (explaining.Strategy.UNIFORM, explaining.Strategy.WORD):
-            explaining.explain(model, store, sample=sample // 2, strategy=strategy, wait=True, broker_url=broker_url)
+        # First at random; then tweets that hold what looks suspicious: a random sample has few. The two combine.
+        explaining.explain(model, store, sample=sample // 4, wait=True, broker_url=broker_url)
+        explaining.explain(
+            model,
+            store,
+            sample=sample - sample // 4,
+            strategy=explaining.Strategy.WORD,
+            word=_suspicious(store),
+            wait=True,
+            broker_url=broker_url,
+        )
     _step("6. taking suspicious words out of tweets")
-    effects.effects(model, store, top=10, tweets=100)
+    effects.effects(model, store, top=5, tweets=100)
     _step("7. asking")
     asking.query("label_shares", store)
     _show_planted(store, data / "planted.json")
@@ -100,6 +108,16 @@ def queue_and_worker(model: Path, store: Path, log: Path) -> Iterator[str]:
 
 def _step(title: str) -> None:
     out.print(f"\n[bold]{title}[/bold]")
+
+
+def _suspicious(store: Path) -> list[str]:
+    """The words that the first sample and the training tweets point at most, concept words left out."""
+    from camembias import catalog, sqlfiles
+    from camembias import store as stores
+
+    asked = {"top": "5", "min_tweets": "2"}
+    found = catalog.run_query(stores.open_existing(store), sqlfiles.query("effect_candidates"), asked)
+    return list(found["word"])
 
 
 def _show_planted(store: Path, planted: Path) -> None:

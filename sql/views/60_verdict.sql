@@ -152,7 +152,11 @@ SELECT
         WHEN v.q_verdict < 0.05 AND v.p_towards <= v.p_away THEN 'confirmed_bias'
         WHEN v.q_verdict < 0.05 THEN 'confirmed_away'
         WHEN v.reliance_q < 0.05 AND v.effect_q < 0.05 AND sign(v.reliance) = sign(v.effect) THEN 'model_only'
-        WHEN v.association_q < 0.05 AND (v.reliance_q < 0.05 AND v.effect_q < 0.05) IS NOT TRUE THEN 'unused_association'
+        -- not shown is not absent: a word is unused only when an interval says that it cannot matter
+        WHEN v.association_q < 0.05 AND (
+            (-v.reliance_floor < v.reliance_low AND v.reliance_high < v.reliance_floor)
+            OR (-v.effect_floor < v.effect_low AND v.effect_high < v.effect_floor)
+        ) THEN 'unused_association'
         ELSE 'weak'
     END AS verdict,
     d.decision, d.note
@@ -165,7 +169,7 @@ COMMENT ON COLUMN word_label_verdict.effect IS 'centred logits a tweet that the 
 COMMENT ON COLUMN word_label_verdict.p_verdict IS 'that not all three witnesses speak in one direction; reliance and effect must exceed their floors';
 COMMENT ON COLUMN word_label_verdict.q_verdict IS 'false discovery rate (Benjamini-Hochberg over all pairs); the q of single witnesses only describe';
 COMMENT ON COLUMN word_label_verdict.verdict IS
-    'expected: a concept word; confirmed_bias or confirmed_away: all three, towards or away; unused_association: in the data only; model_only: used without association; weak: the rest';
+    'expected: a concept word; confirmed_bias or confirmed_away: all three, towards or away; unused_association: in the data, and the interval of reliance or of the effect is within its floor; model_only: used without association; weak: undecided';
 
 CREATE VIEW current_word_label_verdict AS
 SELECT * FROM word_label_verdict SEMI JOIN last_explained USING (model_version, method, baseline);
