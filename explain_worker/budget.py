@@ -11,7 +11,7 @@ from explain_worker.path import Passes
 SHARE = 0.25  # of the free memory; the rest is for the weights of a second worker, the store and the system
 TRANSIENT = 2.0  # a backward pass holds about as much again as what was kept for it
 SMALLEST = 256
-LARGEST = {"cpu": 2048, "cuda": 65536}  # beyond it larger passes are no faster
+LARGEST = {"cpu": 512, "cuda": 65536}  # larger passes are no faster on a CPU, and hold more padding
 _PROBE = 64  # tokens
 
 

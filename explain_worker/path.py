@@ -37,7 +37,7 @@ class Passes:
 
     network: torch.nn.Module
     precision: str = "fp32"
-    token_budget: int = 2048  # in one pass, padding and nodes included
+    token_budget: int = 512  # in one pass, padding and nodes included
 
     def logits(self, embeddings: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
         """(points, labels), always fp32 or wider."""
