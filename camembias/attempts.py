@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from camembias.store import Store, now
 
 _SUFFIX = ".jsonl"
-Line = dict[str, Any]  # {"at": …} with "attempt": 2, "tweet": "123" or "paused": true
+Line = dict[str, Any]  # {"at": …} with "attempt": 2 and "worker", or "tweet": "123", or "paused": true
 
 
 @dataclass(slots=True)
@@ -40,10 +40,23 @@ class Trail:
         """The tweet that was being tried alone when the last attempt died."""
         return self.lines[-1].get("tweet") if self.lines else None
 
-    def begin(self) -> int:
-        """Note a new attempt, and return its number, from 1."""
+    def is_guilty(self, worker: str) -> bool:
+        """Whether the suspect is what the last attempt died of.
+
+        It is when the worker itself lived on and only its child died, or when two attempts died in it. One death of
+        a whole worker is no proof: somebody may have killed it.
+        """
+        if self.suspect is None:
+            return False
+        last = next(line["worker"] for line in reversed(self.lines) if "attempt" in line)
+        followers = [*self.lines[1:], {"attempt": None}]  # a tweet followed by an attempt is one that it died in
+        deaths = [line.get("tweet") for line, after in zip(self.lines, followers, strict=True) if "attempt" in after]
+        return bool(last == worker) or deaths.count(self.suspect) > 1
+
+    def begin(self, worker: str) -> int:
+        """Note a new attempt by this worker, and return its number, from 1."""
         number = self.attempts + 1
-        self._note({"attempt": number})
+        self._note({"attempt": number, "worker": worker})
         return number
 
     def trying(self, tweet_id: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import uuid
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -19,13 +20,14 @@ from celery.exceptions import Reject
 from celery.signals import celeryd_after_setup, worker_init, worker_process_init
 
 from camembias import bundle, messages, store
-from camembias.errors import CamembiasError
+from camembias.errors import CamembiasError, StoreError
 from camembias.settings import Settings, cpu_count
 
 if TYPE_CHECKING:
     from explain_worker.job import Model
 
 QUEUES = (messages.QUEUE_NOW, messages.QUEUE_SAMPLE)
+WORKER_VARIABLE = "CAMEMBIAS_WORKER"  # set by the worker itself
 VISIBILITY_VARIABLE = "CAMEMBIAS_VISIBILITY_TIMEOUT"
 # Seconds after which an unfinished batch is delivered again. A batch takes seconds; a killed worker's waits this long.
 VISIBILITY_TIMEOUT = int(os.environ.get(VISIBILITY_VARIABLE, "600"))
@@ -73,13 +75,18 @@ app.conf.update(
 
 @worker_init.connect  # type: ignore[untyped-decorator, unused-ignore]
 def _check(**_: Any) -> None:
-    """In the parent, before it forks: a wrong model or store ends the worker with one line."""
+    """In the parent, before it forks: a wrong model or store ends the worker with one line.
+
+    The store is not opened here: that may use polars, whose threads a fork does not take along.
+    """
     settings = Settings.from_environment()
     try:
-        store.open_existing(settings.store)
+        if not (settings.store / "store.json").exists():
+            raise StoreError(f"no store at '{settings.store}'; make one with: camembias classify")
         bundle.load(settings.model)
     except CamembiasError as err:
         raise SystemExit(f"Error: {err}") from None
+    os.environ[WORKER_VARIABLE] = uuid.uuid4().hex  # its children inherit it
 
 
 @celeryd_after_setup.connect  # type: ignore[untyped-decorator, unused-ignore]
@@ -116,7 +123,7 @@ def _explain(body: dict[str, Any]) -> None:
 
     request = messages.ExplainRequest.from_dict(body)
     target = store.open_existing(Settings.from_environment().store)
-    if explain_batch(target, _model(), request, budget_s=TIME_LIMIT / 2):
+    if explain_batch(target, _model(), request, os.environ[WORKER_VARIABLE], budget_s=TIME_LIMIT / 2):
         raise Reject("not finished in its time", requeue=True)
 
 

@@ -3,8 +3,8 @@
 It knows the tables, the model and how often a batch was tried; it does not know that a queue exists.
 The first attempt explains the whole batch at once. If it raises, or the process died in it, the next go tweet by
 tweet, store each at once, and note beside the store which one is being tried. A tweet that raises fails alone. One
-that was being tried when the process died, in a batch that had died before, fails at the next attempt, because a
-queue would deliver it for ever; its neighbours are explained.
+that the process died of, in a batch that had died before, fails at the next attempt, because a queue would deliver it
+for ever; its neighbours are explained.
 """
 
 from __future__ import annotations
@@ -59,10 +59,11 @@ class Model:
         return cls(bundle.model_version, bundle.labels, network, tokenizer, special, passes)
 
 
-def explain_batch(store: Store, model: Model, request: ExplainRequest, budget_s: float = math.inf) -> int:
+def explain_batch(store: Store, model: Model, request: ExplainRequest, worker: str, budget_s: float = math.inf) -> int:
     """Explain what the batch still lacks; returns the number of tweets left, 0 when it is finished.
 
-    Going tweet by tweet stops after `budget_s`, so that a time limit on the whole meets only a tweet that hangs.
+    `worker` is the same for all children of one worker process, which lives on when a child dies. Going tweet by
+    tweet stops after `budget_s`, so that a time limit on the whole meets only a tweet that hangs.
     A request for another model stays as it is. Raises StoreError for a batch that is not in the store.
     """
     if request.model_version != model.version:
@@ -73,13 +74,8 @@ def explain_batch(store: Store, model: Model, request: ExplainRequest, budget_s:
     with attempts.holding(store, request.batch) as trail:
         if _missing(store, asked):
             texts = store.read("request_texts", request.batch).select("tweet_id", "text")
-            _work(
-                store,
-                model,
-                asked.join(texts, on="tweet_id", maintain_order="left"),
-                trail,
-                time.monotonic() + budget_s,
-            )
+            whole = asked.join(texts, on="tweet_id", maintain_order="left")
+            _work(store, model, whole, trail, worker, time.monotonic() + budget_s)
         left = len(_missing(store, asked))
         if not left:
             store.part("request_texts", request.batch).unlink(missing_ok=True)  # they have served
@@ -87,21 +83,24 @@ def explain_batch(store: Store, model: Model, request: ExplainRequest, budget_s:
     return left
 
 
-def _work(store: Store, model: Model, asked: pl.DataFrame, trail: Trail, until: float) -> None:
-    missing, suspect, attempt = _missing(store, asked), trail.suspect, trail.begin()
+def _work(store: Store, model: Model, asked: pl.DataFrame, trail: Trail, worker: str, until: float) -> None:
+    suspect, guilty = trail.suspect, trail.is_guilty(worker)
+    # the guilty one first, to be written down; a mere suspect last, so that its neighbours do not wait for it
+    missing = sorted(_missing(store, asked), key=lambda tweet: (tweet["tweet_id"] == suspect) != guilty)
+    attempt = trail.begin(worker)
     if attempt == 1:
         try:
             rows = explain_tweets(model, missing)
         except Exception as err:
             _log.error("a batch failed, going tweet by tweet: %s", _described(err))
-            attempt = trail.begin()
+            attempt = trail.begin(worker)
         else:
             return _put(store, "explanations", progress.part_of(missing[0]["batch"]), rows)
     try:
         for tweet in missing:
-            if attempt > 3 + len(asked):  # it dies before any tweet is tried
+            if attempt > 3 + 2 * len(asked):  # it dies before any tweet is tried
                 _fail(store, tweet, f"the worker died in each of {attempt - 1} attempts", attempt)
-            elif tweet["tweet_id"] == suspect:
+            elif guilty and tweet["tweet_id"] == suspect:
                 _fail(store, tweet, "the worker died or ran out of time while it explained this tweet alone", attempt)
             elif time.monotonic() < until:
                 trail.trying(tweet["tweet_id"])

@@ -106,12 +106,14 @@ def test_terminated_in_a_batch_it_ends_within_seconds_and_nothing_waits_for_a_ti
     assert queue.queued(broker.url, tiny_bundle.model_version) >= set("abc") - done
 
 
-def test_a_worker_without_its_model_says_so_and_ends(workers, tmp_path):
-    workers.environment["CAMEMBIAS_MODEL"] = str(tmp_path / "nowhere")
+@pytest.mark.parametrize(
+    ("variable", "expected"), [("CAMEMBIAS_MODEL", "camembias train"), ("CAMEMBIAS_STORE", "camembias classify")]
+)
+def test_a_worker_without_its_model_or_store_says_so_and_ends(workers, tmp_path, variable, expected):
+    workers.environment[variable] = str(tmp_path / "nowhere")
     workers.start()
     assert workers.process.wait(60) != 0
-    assert "Error: " in workers.log.read_text()
-    assert "camembias train" in workers.log.read_text()
+    assert re.search(f"Error: no .*{expected}", workers.log.read_text())
 
 
 @pytest.mark.parametrize("address", ["redis://127.0.0.1:1/0", "redis://:secret@127.0.0.1:1/0"])

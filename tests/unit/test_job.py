@@ -21,6 +21,8 @@ from camembias.schemas import TABLES
 from camembias.store import Store
 from explain_worker import job
 
+WORKER = "w"
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
@@ -64,13 +66,13 @@ class Died(BaseException):
 @pytest.fixture
 def may_die(
     store: Store, model: job.Model, asked: ExplainRequest, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[], bool]:
+) -> Callable[..., bool]:
     """Work on the batch until it is finished or dies; True when it died."""
     monkeypatch.setattr(attempts.Trail, "pause", lambda self: None)
 
-    def work() -> bool:
+    def work(worker: str = WORKER) -> bool:
         try:
-            return bool(job.explain_batch(store, model, asked))
+            return bool(job.explain_batch(store, model, asked, worker))
         except Died:
             return True
 
@@ -94,11 +96,11 @@ def raise_quoting() -> None:
 
 
 def test_doing_a_batch_twice_doubles_nothing_and_removes_the_texts(store, model, asked):
-    assert job.explain_batch(store, model, asked) == 0
+    assert job.explain_batch(store, model, asked, WORKER) == 0
     written = store.part("explanations", "b").read_bytes()
     assert store.scan("explanations").collect().height == 16
     assert not store.has_part("request_texts", "b")
-    assert job.explain_batch(store, model, asked) == 0
+    assert job.explain_batch(store, model, asked, WORKER) == 0
     assert store.part("explanations", "b").read_bytes() == written
     assert failures(store, "tweet_id") == []
     assert list(store.attempts.iterdir()) == []
@@ -107,14 +109,14 @@ def test_doing_a_batch_twice_doubles_nothing_and_removes_the_texts(store, model,
 def test_a_tweet_that_raises_fails_alone_and_is_not_quoted(store, model, asked, quick, caplog):
     quick["1"] = raise_quoting
     with caplog.at_level(logging.INFO):
-        assert job.explain_batch(store, model, asked) == 0
+        assert job.explain_batch(store, model, asked, WORKER) == 0
     assert explained(store) == ["0", "2", "3"]
     [(tweet, tries, error)] = failures(store, "tweet_id", "attempts", "error")
     assert (tweet, tries) == ("1", 2)
     assert error.startswith("RuntimeError at ")
     assert "numéro" not in error + caplog.text
     quick.clear()
-    assert job.explain_batch(store, model, asked) == 0  # delivered once more: what failed stays failed
+    assert job.explain_batch(store, model, asked, WORKER) == 0  # delivered once more: what failed stays failed
     assert explained(store) == ["0", "2", "3"]
 
 
@@ -132,6 +134,25 @@ def test_only_the_tweet_that_kills_its_worker_fails_on_the_third_attempt(store, 
     assert attempts.begun(store) == {}
 
 
+def test_a_worker_killed_again_and_again_blames_nobody_at_once(store, quick, may_die):
+    """A whole worker that dies may have been killed; the tweet is tried once more, after its neighbours."""
+    quick["1"] = die
+    assert may_die("first worker")
+    assert may_die("second worker")
+    assert explained(store) == ["0"]
+    quick.clear()  # it was not the tweet
+    assert not may_die("third worker")
+    assert explained(store) == ["0", "1", "2", "3"]
+    assert failures(store, "tweet_id") == []
+
+
+def test_a_tweet_that_takes_whole_workers_down_fails_at_last_and_its_neighbours_do_not(store, quick, may_die):
+    quick["1"] = die
+    assert [may_die(f"worker {number}") for number in range(4)] == [True, True, True, False]
+    assert explained(store) == ["0", "2", "3"]
+    assert failures(store, "tweet_id", "attempts") == [("1", 4)]
+
+
 def test_every_one_of_several_poisons_fails_and_the_rest_is_explained(store, quick, may_die):
     quick |= {"0": die, "3": die}
     assert [may_die() for _ in range(4)] == [True, True, True, False]
@@ -142,13 +163,13 @@ def test_every_one_of_several_poisons_fails_and_the_rest_is_explained(store, qui
 def test_a_batch_that_dies_before_any_tweet_ends_at_last(store, quick, may_die, monkeypatch):
     monkeypatch.setattr(attempts.Trail, "trying", lambda *_: die())
     quick["0"] = raise_quoting  # the first attempt goes on, tweet by tweet
-    assert [may_die() for _ in range(8)][-1] is False
+    assert [may_die() for _ in range(12)][-1] is False
     assert len(failures(store, "tweet_id")) == 4
 
 
 def test_a_batch_is_running_while_it_is_held_and_no_longer(store):
     with attempts.holding(store, "b") as trail:
-        trail.begin()
+        trail.begin(WORKER)
         assert attempts.is_running(store, "b")
         assert attempts.begun(store)["b"].running
     assert not attempts.is_running(store, "b")
@@ -166,21 +187,21 @@ def test_an_error_of_the_store_puts_no_tweet_under_suspicion(store, model, asked
     with monkeypatch.context() as patch:
         patch.setattr(Store, "write", full)
         with pytest.raises(StoreError):
-            job.explain_batch(store, model, asked)
-    assert job.explain_batch(store, model, asked) == 0
+            job.explain_batch(store, model, asked, WORKER)
+    assert job.explain_batch(store, model, asked, WORKER) == 0
     assert explained(store) == ["0", "2", "3"]
     assert failures(store, "tweet_id") == [("1",)]
 
 
 def test_out_of_time_it_stops_between_tweets_and_goes_on_later(store, model, asked, quick):
     quick["0"] = raise_quoting
-    assert job.explain_batch(store, model, asked, budget_s=-math.inf) == 4
-    assert job.explain_batch(store, model, asked, budget_s=60) == 0
+    assert job.explain_batch(store, model, asked, WORKER, budget_s=-math.inf) == 4
+    assert job.explain_batch(store, model, asked, WORKER, budget_s=60) == 0
     assert explained(store) == ["1", "2", "3"]
 
 
 def test_a_request_for_another_model_stays_as_it_is(store, model, asked, quick):
-    assert job.explain_batch(store, model, ExplainRequest("b", "another")) == 0
+    assert job.explain_batch(store, model, ExplainRequest("b", "another"), WORKER) == 0
     assert explained(store) == []
     assert store.scan("failures").collect().is_empty()
 
@@ -191,25 +212,25 @@ def test_a_request_for_another_model_stays_as_it_is(store, model, asked, quick):
 def test_what_cannot_be_explained_is_recorded(store, model, asked, changes, error):
     rows = store.read("requests", "b").to_dicts()
     store.write("requests", "b", pl.DataFrame([{**row, **changes} for row in rows], schema=TABLES["requests"]))
-    assert job.explain_batch(store, model, asked) == 0
+    assert job.explain_batch(store, model, asked, WORKER) == 0
     assert [error in found for (found,) in failures(store, "error")] == [True] * 4
 
 
 def test_a_batch_that_is_not_in_the_store_is_named(store, model):
     with pytest.raises(StoreError, match="no part 'gone'"):
-        job.explain_batch(store, model, ExplainRequest("gone", model.version))
+        job.explain_batch(store, model, ExplainRequest("gone", model.version), WORKER)
     assert list(store.root.glob("attempts/*")) == []
 
 
 def test_a_torn_last_line_of_a_trail_is_left_out(store):
     with attempts.holding(store, "b") as trail:
-        trail.begin()
+        trail.begin(WORKER)
         trail.trying("7")
     path = store.attempts / "b.jsonl"
     path.write_bytes(path.read_bytes() + b'{"at": "2026-11-')
     with attempts.holding(store, "b") as trail:
         assert (trail.attempts, trail.suspect) == (1, "7")
-        trail.begin()
+        trail.begin(WORKER)
     with attempts.holding(store, "b") as trail:
         assert (trail.attempts, trail.suspect) == (2, None)
 
