@@ -109,7 +109,9 @@ class Store:
 def create(root: Path) -> Store:
     """Open the store at `root`, making it first if there is none."""
     if not (root / "store.json").exists():
-        if root.is_dir() and any(root.iterdir()) and not (root / "units").exists():
+        # another job may be making the store at this moment: its files count as none, and it may be done by now
+        foreign = root.is_dir() and any(not path.name.startswith("store.json") for path in root.iterdir())
+        if foreign and not (root / "units").exists() and not (root / "store.json").exists():
             raise StoreError(f"'{root}' is neither empty nor a store; name another folder")
         store = Store(root, secrets.token_hex(16))
         body = {"format": FORMAT, "salt": store.salt, "created_at": now().isoformat()}
