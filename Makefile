@@ -28,6 +28,7 @@ check: setup
 # What a benchmark compares with but cannot be installed here becomes a row that says so.
 bench: setup
 	-$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
+	test -e demo/models/demo/onnx/model.onnx || $(BIN)/camembias demo  # two benchmarks run its model
 	for b in tests/benchmarks/[a-z]*.py; do $(BIN)/python $$b || exit 1; done
 
 clean:

@@ -30,11 +30,15 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory, tiny_texts: list[str])
 
 def build_tiny(target: Path, texts: list[str]) -> Bundle:
     """A complete bundle but for its ONNX graphs: its serving version is made up, nothing is classified with it."""
+    import torch
+
     from train import tiny
 
     with bundle.building(target) as layout:
-        made = tiny.tokenizer(texts, layout.checkpoint, MAX_LENGTH)
-        network = tiny.model(len(made), DEFAULT_LABELS, MAX_LENGTH, seed=3)
+        made = tiny.tokenizer(texts, MAX_LENGTH)
+        made.save_pretrained(str(layout.checkpoint))
+        torch.manual_seed(3)
+        network = tiny.classifier(len(made), DEFAULT_LABELS, MAX_LENGTH)
         network.save_pretrained(str(layout.checkpoint))
         pl.DataFrame(schema=TABLES["training_words"]).drop("model_version").write_parquet(layout.training_words)
         version = bundle.model_version(layout, Labels(DEFAULT_LABELS))

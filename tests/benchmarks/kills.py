@@ -1,6 +1,6 @@
 """Kills `camembias classify` with -9 at random points, runs it to its end, and counts what is lost or doubled.
 
-python -m tests.benchmarks.kills models/demo --tweets 200000 --kills 20
+python tests/benchmarks/kills.py demo/models/demo --tweets 200000 --kills 20
 """
 
 import argparse
@@ -12,14 +12,16 @@ import time
 from pathlib import Path
 
 import polars as pl
+from memory import CODE, DEMO, make
 
 from camembias import store as stores
-from tests.benchmarks.memory import CODE, make
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="an exported bundle, such as the demo's")
+    parser.add_argument(
+        "model", type=Path, nargs="?", default=DEMO, help="an exported bundle; the demo's when not given"
+    )
     parser.add_argument("--tweets", type=int, default=200_000)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--between", type=float, nargs=2, default=(3.0, 12.0), help="seconds until each kill")

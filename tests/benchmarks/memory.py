@@ -1,6 +1,6 @@
 """Peak memory and time of `camembias classify` for inputs of several lengths: both ratios, in one run.
 
-    python -m tests.benchmarks.memory models/demo --sizes 100000 1000000
+    python tests/benchmarks/memory.py demo/models/demo --sizes 100000 1000000
 
 Texts are distinct, and short so that a million end in minutes: what could grow with the input does not depend on them.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from camembias import synthetic
 
+DEMO = Path("demo/models/demo")
 CODE = [sys.executable, "-c", "from camembias.cli import main; main()", "classify"]
 
 
@@ -39,7 +40,9 @@ def measure(model: Path, table: Path, store: Path) -> tuple[float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", type=Path, help="an exported bundle, such as the demo's")
+    parser.add_argument(
+        "model", type=Path, nargs="?", default=DEMO, help="an exported bundle; the demo's when not given"
+    )
     parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000])
     arguments = parser.parse_args()
     print(f"{'rows':>10} {'peak RSS':>10} {'ratio':>7} {'seconds':>9} {'ratio':>7}")
