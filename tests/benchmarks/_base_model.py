@@ -176,8 +176,9 @@ def fit_head(model: CamembertForSequenceClassification, states: np.ndarray) -> f
     """Logistic regression on the frozen `<s>` states, written into the model's own head. Returns its accuracy.
 
     Its targets are clusters of the states. The invented tweets' own labels will not do: random states hold too little
-    of them, and a head that is unsure of most tweets is no trained model. The dense layer turns a state into its leading principal components, scaled so that tanh neither saturates nor
-    vanishes; the output layer holds the regression.
+    of them, and a head that is unsure of most tweets is no trained model. The dense layer turns a state into its
+    leading principal components, scaled so that tanh neither saturates nor vanishes; the output layer holds the
+    regression.
     """
     components = PCA(COMPONENTS).fit(states)
     turn = components.components_ / (2 * np.sqrt(components.explained_variance_[0]))  # (components, width)
