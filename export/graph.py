@@ -46,6 +46,7 @@ def quantise_dynamic(fp32: Path, target: Path) -> None:
     head = [node.name for node in graph.node if "classifier" in node.name]
     settings = AutoQuantizationConfig.avx512_vnni(is_static=False, per_channel=True)
     settings.operators_to_quantize = ["MatMul"]
+    settings.reduce_range = True  # see export/static_int8.py
     settings.nodes_to_exclude = head
     with tempfile.TemporaryDirectory(prefix="camembias-int8-") as folder, _quiet():
         shutil.copyfile(fp32, Path(folder) / "model.onnx")

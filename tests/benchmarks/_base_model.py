@@ -1,9 +1,9 @@
 """What the benchmarks run on: a classifier as large as the real ones and tweets as long as real ones, both invented.
 
-The encoder's weights are random, so its labels mean nothing; but the head is fitted to clusters of the encoder's own
-states, so that every label occurs and margins are spread as a trained model's are. (Without it all tweets get one label
-and no margin is ever near the errors of int8, and a speed measured there leaves the re-scoring out.) Nothing is
-downloaded.
+The encoder's weights are random, so its labels mean nothing; but the tweets hold words that mark their label, and the
+head is fitted to them, so that every label occurs and margins are spread as a trained model's are. (Without it all
+tweets get one label and no margin is ever near the errors of int8, and a speed measured there leaves the re-scoring
+out.) Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
-from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -24,7 +23,7 @@ from camembias import bundle, synthetic
 from camembias.bundle import Bundle, Manifest
 from camembias.labels import Labels
 from camembias.scoring import token_batches
-from camembias.text import normalise
+from camembias.text import normalise, words
 from train.tiny import SPECIALS
 
 LAYERS = {"base": 12, "distil": 6, "small": 2}  # camembert-base, DistilCamemBERT, and one for a quick look
@@ -32,17 +31,20 @@ WIDTHS = {"base": 768, "distil": 768, "small": 256}
 PIECES = 32_005  # camembert-base's vocabulary
 MAX_LENGTH = 128
 FITTED_ON = 600  # tweets
-COMPONENTS = 8  # of the `<s>` state; the small ones are where int8's errors are
+COMPONENTS = 8  # of the `<s>` state; int8's errors are in the small ones
 # Quantiles of words a tweet in 8,000 real tweets; scaled so that the mean comes out at 34 tokens, as it does for them.
 QUANTILES = (0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1)
 WORDS = (1, 2, 8, 12, 19, 26, 40, 45, 47, 51, 56)
 SCALE = 0.67
+RARE, MARKED, TORN = 0.05, 0.35, 0.1  # shares of words, of words, and of tweets
+MARKS = ("", "anti", "#", "super")
 
 
 def tweets(count: int, seed: int, invented: list[str]) -> pl.DataFrame:
     """Invented tweets (tweet_id, text, label) whose lengths are those of real ones: clauses are joined, or cut.
 
-    A few words of each are made up, so that the tokenizer meets rare words as it does in real text.
+    A few words of each are made up, so that the tokenizer meets rare words as it does in real text. Others mark its
+    label, which random weights could not read from the sentences; in a tweet that is torn they mark another as well.
     """
     rng = random.Random(seed)
     pool = synthetic.tweets(count * 2, seed=seed).filter(~pl.col("text").str.starts_with("RT @"))
@@ -50,12 +52,21 @@ def tweets(count: int, seed: int, invented: list[str]) -> pl.DataFrame:
     rows = []
     for index, label in enumerate(pool["label"].head(count)):
         length = max(1, round(SCALE * np.interp(rng.random(), QUANTILES, WORDS)))
-        words: list[str] = []
-        while len(words) < length:
-            words += rng.choice(by_label[label]).split()
-        words = [rng.choice(invented) if rng.random() < 0.05 else word for word in words[:length]]
-        rows.append((str(10**18 + index), normalise(" ".join(words)), label))
+        chosen: list[str] = []
+        while len(chosen) < length:
+            chosen += rng.choice(by_label[label]).split()
+        torn = rng.choice(list(by_label)) if rng.random() < TORN else label
+        chosen = [_swapped(rng, word, invented, rng.choice((label, torn))) for word in chosen[:length]]
+        rows.append((str(10**18 + index), normalise(" ".join(chosen)), label))
     return pl.DataFrame(rows, schema=["tweet_id", "text", "label"], orient="row")
+
+
+def _swapped(rng: random.Random, word: str, invented: list[str], label: str) -> str:
+    """`word`, or a made-up one, or one of the words that mark `label`."""
+    draw = rng.random()
+    if draw < RARE:
+        return rng.choice(invented)
+    return f"{rng.choice(MARKS)}{label}" if draw < RARE + MARKED else word
 
 
 def invented_words(count: int = 45_000, seed: int = 0) -> list[str]:
@@ -172,19 +183,16 @@ def features(model: CamembertForSequenceClassification, rows: list[list[int]]) -
     return found
 
 
-def fit_head(model: CamembertForSequenceClassification, states: np.ndarray) -> float:
+def fit_head(model: CamembertForSequenceClassification, states: np.ndarray, targets: list[int]) -> float:
     """Logistic regression on the frozen `<s>` states, written into the model's own head. Returns its accuracy.
 
-    Its targets are clusters of the states. The invented tweets' own labels will not do: random states hold too little
-    of them, and a head that is unsure of most tweets is no trained model. The dense layer turns a state into its
-    leading principal components, scaled so that tanh neither saturates nor vanishes; the output layer holds the
-    regression.
+    The dense layer turns a state into its leading principal components, scaled so that tanh neither saturates nor
+    vanishes; the output layer holds the regression.
     """
     components = PCA(COMPONENTS).fit(states)
     turn = components.components_ / (2 * np.sqrt(components.explained_variance_[0]))  # (components, width)
     shift = -turn @ components.mean_
     squashed = np.tanh(states @ turn.T + shift)
-    targets = KMeans(model.config.num_labels, n_init=10, random_state=0).fit_predict(squashed)
     regression = LogisticRegression(C=3, max_iter=2000).fit(squashed, targets)
     dense, output = model.classifier.dense, model.classifier.out_proj
     with torch.no_grad():
@@ -197,6 +205,18 @@ def fit_head(model: CamembertForSequenceClassification, states: np.ndarray) -> f
     return float(regression.score(squashed, targets))
 
 
+def training_words(sample: pl.DataFrame) -> pl.DataFrame:
+    """What every bundle holds about its training tweets; a store wants it when it meets the model."""
+    return sample.select(
+        tweet="tweet_id",
+        author=pl.lit(None, dtype=pl.String),
+        duplicate_group=pl.int_range(pl.len()),
+        label="label",
+        split=pl.lit("train"),
+        words=pl.Series([sorted({word.word for word in words(text)}) for text in sample["text"]]),
+    )
+
+
 def build(folder: Path, size: str) -> Bundle:
     """A bundle (not exported yet) of a model of `size`, with its head fitted."""
     invented = invented_words()
@@ -206,8 +226,9 @@ def build(folder: Path, size: str) -> Bundle:
         labels = Labels.of(sample["label"])
         model = encoder(size, len(fast), labels)
         rows = fast(sample["text"].to_list(), truncation=True, max_length=MAX_LENGTH)["input_ids"]
-        accuracy = fit_head(model, features(model, rows))
+        accuracy = fit_head(model, features(model, rows), labels.ids(sample["label"].to_list()))
         model.save_pretrained(str(layout.checkpoint), safe_serialization=True)
+        training_words(sample).write_parquet(layout.training_words)
         manifest = Manifest(
             model_version=bundle.model_version(layout, labels),
             labels=labels.names,
