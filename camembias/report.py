@@ -68,7 +68,7 @@ def _content(store: Store) -> dict[str, Any]:
     shares = _ask(store, "label_shares")
     up, down = (_ask(store, name, top="10") for name in ("words_up", "words_down"))
     words, concepts = _ask(store, "word_label"), _ask(store, "concept_share")
-    quality = _ask(store, "explanation_quality")
+    verdicts, quality = _ask(store, "verdicts", top=str(_ROWS)), _ask(store, "explanation_quality")
     status, incomplete = _ask(store, "explanation_status"), _ask(store, "incomplete_explanations", top=_ALL)
     explained = sum(status.rows["explained"]) if status.rows.height else 0
     axis, by_version = "share of tweets, with 95 % interval", _by(shares.rows, "serving_version")
@@ -78,11 +78,14 @@ def _content(store: Store) -> dict[str, Any]:
         "models": [_model(row) for row in catalog.run_sql(store, _MODELS).iter_rows(named=True)],
         "explained": bool(explained or incomplete.rows.height or concepts.rows.height),
         **{"shares": shares, "up": up, "down": down, "words": words},
-        **{"concepts": concepts, "status": status, "incomplete": incomplete, "quality": quality},
+        **{"concepts": concepts, "status": status, "incomplete": incomplete, "quality": quality, "verdicts": verdicts},
         "shares_table": _table(shares.rows, "Tweets by label", "label"),
         "shares_charts": [(name, _bars(rows, "label", "share", axis)) for name, rows in by_version],
         "pushes": _pushes(up.rows, down.rows),
         "words_table": _table(listed, f"Words and labels: first {listed.height} of {words.rows.height}"),
+        "verdicts_table": _table(
+            verdicts.rows, f"Words that three witnesses were heard on: first {verdicts.rows.height}"
+        ),
         "concepts_table": _table(concepts.rows, "Push that comes from concept words, by label", "label"),
         "status_table": _table(status.rows, "Explanations: tweets times targets"),
         "quality_table": _table(
@@ -120,6 +123,7 @@ def _model(row: dict[str, Any]) -> dict[str, Any]:
         "name": row["name"],
         "version": row["model_version"],
         "facts": [(name, _cell(value)) for name, value in facts if value is not None],
+        "summary": metrics.get("summary", []),
         "numbers": [(key.replace("_", " "), _cell(value)) for key, value in numbers],
         "metrics_table": _table(pl.DataFrame(per_label), "Test tweets, by true label") if per_label else None,
         "labels": metrics.get("labels", []),

@@ -84,6 +84,16 @@ def _filled(where: Store) -> Store:
     _write(where, "predictions", [{"tweet_id": name, "label": LABELS[int(name) % 4 == 0], **shared} for name in names])
     rows = [_explanation(name, target, 1 if target == QUOTED else -1) for name in names for target in LABELS]
     _write(where, "explanations", [*rows, _explanation("bad", QUOTED, 1, converged=False)])
+    design = {
+        "design_id": "d",
+        "rule": "uniform",
+        "model_version": "m1",
+        "method": "ig",
+        "baseline": "mask",
+        "seed": "s",
+    }
+    _write(where, "designs", [{**design, "created_at": store.now()}])
+    _write(where, "draws", [{"design_id": "d", "tweet_id": name, "key": "all", "pi": 1.0} for name in names])
     catalog.refresh(where)
     return where
 
@@ -137,7 +147,7 @@ def test_shows_the_numbers_of_the_queries(filled: str) -> None:
 
 def test_every_question_is_told_with_its_unit_caveat_and_sql(filled: str) -> None:
     asked = "label_shares words_up words_down word_label concept_share explanation_status "
-    asked += "explanation_quality incomplete_explanations"
+    asked += "explanation_quality incomplete_explanations verdicts"
     for name in asked.split():
         assert f"How this was asked: {name}<" in filled
         assert f"-- name: {sqlfiles.query(name).name}" in filled
@@ -180,7 +190,7 @@ def test_can_be_read_without_eyes_or_a_wide_screen(filled: str) -> None:
 def test_an_empty_store_says_so(tmp_path: Path) -> None:
     where = store.create(tmp_path / "store")  # no audit.duckdb yet: made on the way
     text = write_report(where, tmp_path / "report.html").read_text(encoding="utf-8")
-    assert text.count(NONE) == 5
+    assert text.count(NONE) == 6
     assert "no model yet" in text
     assert "no tweets yet" in text
     assert "<svg" not in text
