@@ -32,7 +32,7 @@ def rows(store: Path, table: str = "predictions") -> pl.DataFrame:
     return stores.open_existing(store).scan(table).collect()
 
 
-def wait_for(store: Path, count: int, limit_s: float = 120) -> None:
+def wait_for(store: Path, count: int, limit_s: float = 300) -> None:
     until = time.monotonic() + limit_s
     while time.monotonic() < until:
         if (store / "store.json").exists() and rows(store, "units")["rows_out"].sum() >= count:
