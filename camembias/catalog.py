@@ -22,6 +22,7 @@ from camembias.sqlfiles import Query
 from camembias.store import Store
 
 STORE_VARIABLE = "camembias_store"
+_SILENT = "SET enable_progress_bar = false"  # DuckDB would draw one on stdout, into what a program reads
 _EXPLAIN = re.compile(r"\s*EXPLAIN\b(\s+ANALYZE\b)?(\s*\((?!\s*(?i:SELECT|WITH|FROM)\b)[^()]*\))?", re.IGNORECASE)
 
 
@@ -35,6 +36,7 @@ def refresh(store: Store) -> Path:
 
 
 def _build(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
+    connection.execute(_SILENT)
     default = str(root).replace("'", "''")
     # The variable lets a moved or mounted store be read: SET VARIABLE camembias_store = '/new/place'
     connection.execute(
@@ -56,6 +58,7 @@ def reading(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
         raise StoreError(f"'{store.root}' has no audit.duckdb; make it with: camembias refresh --store {store.root}")
     with duckdb.connect(str(store.catalog), read_only=True) as connection:
         root = str(store.root.resolve()).replace("'", "''")
+        connection.execute(_SILENT)
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(f"SET VARIABLE {STORE_VARIABLE} = '{root}'")
         yield connection

@@ -269,3 +269,9 @@ def test_refresh_twice_publishes_whole_catalogues(good_store: Store) -> None:
     assert sorted(path.name for path in good_store.root.glob("audit*")) == ["audit.duckdb", "audit.lock"]
     (latest,) = catalog.run_sql(good_store, "SELECT max(classified_at) FROM predictions").row(0)
     assert latest == datetime(2024, 3, 2, tzinfo=UTC)
+
+
+def test_nothing_but_the_answer_reaches_stdout(good_store: Store) -> None:
+    """DuckDB draws a progress bar on stdout when a statement takes long, which a busy machine makes of any."""
+    shown = catalog.run_sql(good_store, "SELECT current_setting('enable_progress_bar') AS shown")["shown"]
+    assert shown.to_list() == [False]
