@@ -295,5 +295,6 @@ def test_candidate_words_come_from_training(store, tiny_bundle):
         for n in range(20)
     ]  # fmt: skip
     store.write("training_words", "w", pl.DataFrame(rows, schema=TABLES["training_words"]))
+    catalog.refresh(store)
     assert sampling.candidate_words(store, tiny_bundle) == ["steak", "vol"]
     assert {word.word for word in words("le vol")} == {"le", "vol"}
