@@ -59,5 +59,6 @@ def best_p(logits: Logits, temperature: float) -> npt.NDArray[np.float32]:
 
 
 def _rounded_up(bound: float) -> float:
-    """To four decimals, so that the serving version does not hang on the last bits of a sum."""
-    return math.ceil(bound * 1e4) / 1e4 if math.isfinite(bound) else bound
+    """To four decimals, so that the serving version does not hang on the last bits of a sum; and never to zero, or ties
+    that only the last bits of fp32 decide would not be scored again."""
+    return max(math.ceil(bound * 1e4), 1) / 1e4 if math.isfinite(bound) else bound

@@ -78,6 +78,12 @@ def test_no_label_and_no_abstention_differs_where_the_bounds_were_measured(exact
     assert all(bounds.decisions_that_differ(exact, run, found, manifest) == 0 for run in runs)
 
 
+def test_a_tie_that_rounding_hides_is_scored_again():
+    exact = np.array([[0, 1e-20, 0]], dtype=np.float32)
+    run = exact + np.float32(1)  # adding 1 loses the difference, and the error seen is the same for all labels
+    assert bounds.decisions_that_differ(exact, run, bounds.measure(exact, [run], PLAIN), PLAIN) == 0
+
+
 def test_bounds_by_hand():
     exact = np.array([[2.0, 0, 0], [0, 1, 0]], dtype=np.float32)
     run = exact + np.array([[0.1, -0.1, 0], [0, 0, 0]], dtype=np.float32)
