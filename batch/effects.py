@@ -13,13 +13,12 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
 
 from camembias.bundle import Bundle
 from camembias.sampling import permanent_random_number, seed_of
 from camembias.schemas import TABLES
-from camembias.scoring import Logits, Scorer
+from camembias.scoring import Scorer, probabilities
 from camembias.store import Run, Store, now
 from camembias.text import kind, normalise, words
 
@@ -206,7 +205,7 @@ def _score(
     distinct = list(dict.fromkeys(text for edit in edits for text in (edit.before, edit.after)))
     logits = scorer.logits(distinct)
     names, place = bundle.labels.names, {text: row for row, text in enumerate(distinct)}
-    p = _probabilities(logits, bundle.manifest.temperature)
+    p = probabilities(logits, bundle.manifest.temperature)
     when = now()
 
     def scores(row: int) -> list[dict[str, object]]:
@@ -229,8 +228,3 @@ def _score(
             "run_id": run.run_id,
             "computed_at": when,
         }
-
-
-def _probabilities(logits: Logits, temperature: float) -> Logits:
-    shifted = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
-    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float32)
