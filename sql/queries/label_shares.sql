@@ -16,11 +16,9 @@ counted AS (
     GROUP BY serving_version, label
 ),
 shared AS (
-    SELECT *, tweets / n AS share, 1.96 * 1.96 AS zz FROM counted
+    SELECT *, tweets / n AS share FROM counted
 )
 SELECT
-    serving_version, label, tweets, share,
-    greatest(0, (share + zz / (2 * n) - sqrt(zz * (share * (1 - share) / n + zz / (4 * n * n)))) / (1 + zz / n)) AS low,
-    least(1, (share + zz / (2 * n) + sqrt(zz * (share * (1 - share) / n + zz / (4 * n * n)))) / (1 + zz / n)) AS high
+    serving_version, label, tweets, share, wilson(share, n).low AS low, wilson(share, n).high AS high
 FROM shared
 ORDER BY serving_version, tweets DESC, label;

@@ -13,9 +13,7 @@ WITH counted AS (
     GROUP BY month, p.serving_version, p.label
 )
 SELECT
-    month, serving_version, label, tweets, tweets / n AS share,
-    (share + 1.96 ** 2 / (2 * n) - 1.96 * sqrt(share * (1 - share) / n + 1.96 ** 2 / (4 * n * n))) / (1 + 1.96 ** 2 / n) AS low,
-    (share + 1.96 ** 2 / (2 * n) + 1.96 * sqrt(share * (1 - share) / n + 1.96 ** 2 / (4 * n * n))) / (1 + 1.96 ** 2 / n) AS high
+    month, serving_version, label, tweets, tweets / n AS share, wilson(share, n).low AS low, wilson(share, n).high AS high
 FROM counted
 WHERE CAST($label AS VARCHAR) IS NULL OR label = CAST($label AS VARCHAR)
 ORDER BY month, serving_version, label;

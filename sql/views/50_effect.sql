@@ -46,10 +46,7 @@ SELECT
     model_version, word, any_value(role) AS role, edit, label,
     CAST(sum(n) AS BIGINT) AS tweets, any_value(by_author) AS by_author, count(*) AS clusters,
     sum(x) / sum(n) AS mean_score,
-    CASE WHEN count(*) > 1 THEN sqrt(
-        count(*) / (count(*) - 1)
-        * greatest(0, sum(x * x) - 2 * (sum(x) / sum(n)) * sum(x * n) + (sum(x) / sum(n)) ** 2 * sum(n * n))
-    ) / sum(n) END AS se,
+    cluster_error(x, n) AS se,
     sum(change_of_p) / sum(n) AS mean_change_of_p, sum(flips) / sum(n) AS flip_rate
 FROM clusters
 GROUP BY model_version, word, edit, label;

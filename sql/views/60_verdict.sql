@@ -24,10 +24,7 @@ clusters AS (
 )
 SELECT
     model_version, method, baseline, word, label, any_value(by_author) AS by_author, count(*) AS clusters,
-    CASE WHEN count(*) > 1 THEN sqrt(
-        count(*) / (count(*) - 1)
-        * greatest(0, sum(x * x) - 2 * (sum(x) / sum(n)) * sum(x * n) + (sum(x) / sum(n)) ** 2 * sum(n * n))
-    ) / sum(n) END AS se_cluster
+    cluster_error(x, n) AS se_cluster
 FROM clusters
 GROUP BY model_version, method, baseline, word, label;
 COMMENT ON TABLE word_label_clustered IS 'one row a model, method, baseline, edited word and label: the error of its reliance, by author';
