@@ -17,7 +17,7 @@ import typer
 from camembias.cli.console import needs, out, print_table
 
 LABELLED = 3600
-SAMPLE = 1000
+SAMPLE = 800
 
 
 def register(app: typer.Typer) -> None:
@@ -130,7 +130,7 @@ def _show_planted(store: Path, planted: Path) -> None:
     shown = catalog.run_query(found, sqlfiles.query("verdicts"), {"top": "15"}).select(columns)
     print_table(shown, "words and labels: association in training, reliance and effect in logits, and the verdict")
     ranked = catalog.run_query(found, sqlfiles.query("word_label"), {"min_tweets": "3"}).filter(~pl.col("concept"))
-    verdicts = catalog.run_query(found, sqlfiles.query("verdicts"), {"top": None, "verdict": None})
+    verdicts = catalog.run_sql(found, "SELECT word, label, verdict, q_verdict FROM current_word_label_verdict")
     rows = []
     for plant in json.loads(planted.read_text(encoding="utf-8")):
         mine = {"word": plant["word"], "label": plant["label"]}
