@@ -2,7 +2,7 @@
 CREATE MACRO word_kind(word) AS
 CASE
     WHEN regexp_matches(word, '^(?i:https?://|www\.|pic\.twitter\.com)')
-        OR regexp_matches(word, '^([\p{L}\p{N}-]{1,63}\.){1,4}(fr|com|org|net|eu)([/?#:].*)?$') THEN 'link'
+        OR regexp_matches(word, '^([\p{L}\p{N}-]+\.)+(fr|com|org|net|eu)([/?#:].*)?$') THEN 'link'
     WHEN regexp_matches(word, '^[@＠][\p{L}\p{N}_]') THEN 'handle'
     WHEN regexp_matches(word, '^[0-9#*]\x{FE0F}?\x{20E3}') THEN 'emoji'
     WHEN regexp_matches(word, '^[\x{1F3FB}-\x{1F3FF}]') OR regexp_matches(word, '^([^\p{L}\p{N}]|ℹ|Ⓜ)\x{FE0F}')

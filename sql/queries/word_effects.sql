@@ -12,8 +12,8 @@ SELECT
     e.mean_change_of_p AS change_of_p, e.flip_rate, f.floor
 FROM word_label_edit AS e
 SEMI JOIN last_explained USING (model_version)
-LEFT JOIN effect_floor AS f
-    ON f.model_version = e.model_version AND f.edit = e.edit AND f.bin = CAST(floor(log2(e.tweets)) AS INTEGER)
+LEFT JOIN control_floor AS f
+    ON f.model_version = e.model_version AND f.measure = e.edit AND f.bin = CAST(floor(log2(e.tweets)) AS INTEGER)
 WHERE (CAST($word AS VARCHAR) IS NULL OR e.word = CAST($word AS VARCHAR))
     AND (CAST($label AS VARCHAR) IS NULL OR e.label = CAST($label AS VARCHAR))
 ORDER BY abs(e.mean_score) DESC, e.word, e.edit, e.label

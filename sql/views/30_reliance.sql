@@ -17,21 +17,25 @@ COMMENT ON COLUMN sampled_word_scores.strongest IS 'true: no word of the tweet p
 
 -- Sums that add over tweets; w = 1 / pi, x = score. Everything below is made from these.
 CREATE TABLE word_label_sums AS
-SELECT
-    model_version, method, baseline, word, label,
-    count(*) AS tweets, CAST(sum(occurrences) AS BIGINT) AS occurrences,
-    sum(1 / pi) AS w, sum(score / pi) AS wx, sum(abs(score) / pi) AS w_abs_x,
-    sum(1 / pi ** 2) AS w2, sum(score / pi ** 2) AS w2x, sum((score / pi) ** 2) AS w2xx,
-    sum((1 - pi) / pi ** 2) AS v, sum((1 - pi) / pi ** 2 * score) AS vx, sum((1 - pi) * (score / pi) ** 2) AS vxx,
-    coalesce(sum(1 / pi) FILTER (score > 0), 0) AS w_positive, coalesce(sum(1 / pi) FILTER (strongest), 0) AS w_strongest
-FROM sampled_word_scores
-GROUP BY ALL;
+WITH sums AS (
+    SELECT
+        model_version, method, baseline, word, label,
+        count(*) AS tweets, CAST(sum(occurrences) AS BIGINT) AS occurrences,
+        sum(1 / pi) AS w, sum(score / pi) AS wx, sum(abs(score) / pi) AS w_abs_x,
+        sum(1 / pi ** 2) AS w2, sum(score / pi ** 2) AS w2x, sum((score / pi) ** 2) AS w2xx,
+        sum((1 - pi) / pi ** 2) AS v, sum((1 - pi) / pi ** 2 * score) AS vx, sum((1 - pi) * (score / pi) ** 2) AS vxx,
+        coalesce(sum(1 / pi) FILTER (score > 0), 0) AS w_positive, coalesce(sum(1 / pi) FILTER (strongest), 0) AS w_strongest
+    FROM sampled_word_scores
+    GROUP BY ALL
+)
+-- a kind costs ten regular expressions: once a word, not once an occurrence
+SELECT *, word_kind(word) AS kind FROM sums;
 COMMENT ON TABLE word_label_sums IS 'one row a model, method, baseline, word and label: sums over sampled tweets that reliance is made from';
 COMMENT ON COLUMN word_label_sums.w IS 'sum of the weights 1 / pi: estimated tweets of the corpus with the word';
 
 CREATE VIEW word_label_reliance AS
 SELECT
-    model_version, method, baseline, word, word_kind(word) AS kind, label, tweets, occurrences, w AS corpus_tweets,
+    model_version, method, baseline, word, kind, label, tweets, occurrences, w AS corpus_tweets,
     wx / w AS mean_score,
     sqrt(greatest(0, vxx - 2 * (wx / w) * vx + (wx / w) ** 2 * v)) / w AS se_design,
     CASE WHEN tweets > 1 THEN

@@ -30,39 +30,6 @@ GROUP BY model_version, method, baseline, word, label;
 COMMENT ON TABLE word_label_clustered IS 'one row a model, method, baseline, edited word and label: the error of its reliance, by author';
 COMMENT ON COLUMN word_label_clustered.se_cluster IS 'centred logits; null with a single cluster';
 
--- Control words for reliance: no concept word, and no label goes with them in training beyond chance (|z| < 2).
-CREATE TABLE reliance_floor AS
-WITH associated AS (
-    SELECT DISTINCT model_version, word FROM word_label_association WHERE abs(z) >= 2
-),
-means AS (
-    SELECT
-        model_version, method, baseline, word, CAST(floor(log2(tweets)) AS INTEGER) AS bin, abs(mean_score) AS size,
-        word NOT IN (SELECT word FROM concepts) AND a.word IS NULL AS control
-    FROM word_label_reliance LEFT JOIN associated AS a USING (model_version, word)
-),
-bins AS (SELECT DISTINCT model_version, method, baseline, bin FROM means),
-near AS (
-    SELECT b.*, count(DISTINCT c.word) AS words, quantile_cont(c.size, 0.95) AS size
-    FROM bins AS b JOIN means AS c USING (model_version, method, baseline)
-    WHERE c.control AND abs(c.bin - b.bin) <= 1
-    GROUP BY ALL
-),
-everywhere AS (
-    SELECT model_version, method, baseline, count(DISTINCT word) AS words, quantile_cont(size, 0.95) AS size
-    FROM means WHERE control GROUP BY ALL
-)
-SELECT
-    model_version, method, baseline, bin, CASE WHEN n.words >= 20 THEN n.words ELSE e.words END AS control_words,
-    CASE WHEN e.words > 0 THEN greatest(0.05, CASE WHEN n.words >= 20 THEN n.size ELSE e.size END) END AS floor
-FROM bins
-LEFT JOIN near AS n USING (model_version, method, baseline, bin)
-LEFT JOIN everywhere AS e USING (model_version, method, baseline);
-COMMENT ON TABLE reliance_floor IS 'one row a model, method, baseline and frequency bin: the reliance that a word must exceed to matter';
-COMMENT ON COLUMN reliance_floor.bin IS 'floor of log2 of the sampled tweets';
-COMMENT ON COLUMN reliance_floor.floor IS
-    'centred logits, at least 0.05: the 95th percentile of |mean| of control words of like frequency; null without any';
-
 -- The three witnesses side by side, each with its one-sided p in either direction.
 CREATE VIEW word_label_witnesses AS
 WITH measured AS (
@@ -70,8 +37,8 @@ WITH measured AS (
         r.*, f.floor, coalesce(c.se_cluster, r.se_tweet) AS se, coalesce(c.clusters, r.tweets) AS clusters,
         coalesce(c.by_author, false) AS by_author
     FROM word_label_reliance AS r
-    LEFT JOIN reliance_floor AS f
-        ON f.model_version = r.model_version AND f.method = r.method AND f.baseline = r.baseline
+    LEFT JOIN control_floor AS f
+        ON f.model_version = r.model_version AND f.measure = r.method || ' from ' || r.baseline
         AND f.bin = CAST(floor(log2(r.tweets)) AS INTEGER)
     LEFT JOIN word_label_clustered AS c
         ON c.model_version = r.model_version AND c.method = r.method AND c.baseline = r.baseline
@@ -100,7 +67,10 @@ COMMENT ON VIEW word_label_witnesses IS
     'one row a model, method, baseline, word and label of the sampled tweets: association in the data, reliance of the model, causal effect';
 
 -- A bias needs all three witnesses in one direction: its p is the largest of theirs (intersection-union), the better of
--- the two directions doubled. Benjamini-Hochberg then runs once, over all pairs. A word that was not edited has p = 1.
+-- the two directions doubled. Benjamini-Hochberg then runs once, over all pairs that could be confirmed: no concept word
+-- (it is expected), and seen in 5 training documents and 10 sampled tweets. How often a word is seen says nothing about
+-- which label it goes with, so the filter leaves the rate of false discoveries as it is (Bourgon et al. 2010). A word
+-- that was not edited has p = 1.
 CREATE TABLE word_label_verdict AS
 WITH directed AS (
     SELECT
@@ -108,24 +78,29 @@ WITH directed AS (
         least(1, 2 * least(reliance_p_towards, reliance_p_away)) AS reliance_p,
         least(1, 2 * least(effect_p_towards, effect_p_away)) AS effect_p,
         greatest(coalesce(association_p_towards, 1), coalesce(reliance_p_towards, 1), coalesce(effect_p_towards, 1)) AS p_towards,
-        greatest(coalesce(association_p_away, 1), coalesce(reliance_p_away, 1), coalesce(effect_p_away, 1)) AS p_away
-    FROM word_label_witnesses
+        greatest(coalesce(association_p_away, 1), coalesce(reliance_p_away, 1), coalesce(effect_p_away, 1)) AS p_away,
+        c.word IS NOT NULL AS concept, c.word IS NULL AND coalesce(docs, 0) >= 5 AND tweets >= 10 AS in_family
+    FROM word_label_witnesses LEFT JOIN (SELECT DISTINCT word FROM concepts) AS c USING (word)
 ),
 ranked AS (
     SELECT
         *, least(1, 2 * least(p_towards, p_away)) AS p_verdict,
-        count(*) OVER model AS pairs, row_number() OVER (model ORDER BY least(p_towards, p_away)) AS rank_verdict,
+        count(*) OVER family AS pairs, row_number() OVER (family ORDER BY least(p_towards, p_away)) AS rank_verdict,
         count(association_p) OVER model AS pairs_association,
         row_number() OVER (model ORDER BY association_p NULLS LAST) AS rank_association,
         count(reliance_p) OVER model AS pairs_reliance, row_number() OVER (model ORDER BY reliance_p NULLS LAST) AS rank_reliance,
         count(effect_p) OVER model AS pairs_effect, row_number() OVER (model ORDER BY effect_p NULLS LAST) AS rank_effect
     FROM directed
-    WINDOW model AS (PARTITION BY model_version, method, baseline)
+    WINDOW
+        model AS (PARTITION BY model_version, method, baseline),
+        family AS (PARTITION BY model_version, method, baseline, in_family)
 ),
 adjusted AS (
     SELECT
         *,
-        min(least(1, p_verdict * pairs / rank_verdict)) OVER (model ORDER BY rank_verdict DESC) AS q_verdict,
+        CASE WHEN in_family THEN
+            min(least(1, p_verdict * pairs / rank_verdict)) OVER (family ORDER BY rank_verdict DESC)
+        END AS q_verdict,
         CASE WHEN association_p IS NOT NULL THEN
             min(least(1, association_p * pairs_association / rank_association)) OVER (model ORDER BY rank_association DESC)
         END AS association_q,
@@ -136,7 +111,9 @@ adjusted AS (
             min(least(1, effect_p * pairs_effect / rank_effect)) OVER (model ORDER BY rank_effect DESC)
         END AS effect_q
     FROM ranked
-    WINDOW model AS (PARTITION BY model_version, method, baseline)
+    WINDOW
+        model AS (PARTITION BY model_version, method, baseline),
+        family AS (PARTITION BY model_version, method, baseline, in_family)
 )
 SELECT
     v.model_version, v.method, v.baseline, v.word, v.kind, v.label,
@@ -145,7 +122,7 @@ SELECT
     v.edited_tweets, v.effect, v.effect_low, v.effect_high, v.effect_q, v.effect_floor, v.effect_on_p, v.flip_rate,
     v.p_verdict, v.q_verdict,
     CASE
-        WHEN v.word IN (SELECT word FROM concepts) THEN 'expected'
+        WHEN v.concept THEN 'expected'
         WHEN v.q_verdict < 0.05 AND v.p_towards <= v.p_away THEN 'confirmed_bias'
         WHEN v.q_verdict < 0.05 THEN 'confirmed_away'
         WHEN v.reliance_q < 0.05 AND v.effect_q < 0.05 AND sign(v.reliance) = sign(v.effect) THEN 'model_only'
@@ -164,7 +141,7 @@ COMMENT ON COLUMN word_label_verdict.association IS 'log-odds ratio in the train
 COMMENT ON COLUMN word_label_verdict.reliance IS 'centred logits a tweet (Integrated Gradients), with its 95 % interval by author or tweet';
 COMMENT ON COLUMN word_label_verdict.effect IS 'centred logits a tweet that the word adds, with its 95 % interval by author or tweet';
 COMMENT ON COLUMN word_label_verdict.p_verdict IS 'that not all three witnesses speak in one direction; reliance and effect must exceed their floors';
-COMMENT ON COLUMN word_label_verdict.q_verdict IS 'false discovery rate (Benjamini-Hochberg over all pairs); the q of single witnesses only describe';
+COMMENT ON COLUMN word_label_verdict.q_verdict IS 'false discovery rate (Benjamini-Hochberg over all pairs that could be confirmed); null for concept words and for words in fewer than 5 training documents or 10 sampled tweets; the q of single witnesses only describe';
 COMMENT ON COLUMN word_label_verdict.verdict IS
     'expected: a concept word; confirmed_bias or confirmed_away: all three, towards or away; unused_association: in the data, and the interval of reliance or of the effect is within its floor; model_only: used without association; weak: undecided';
 

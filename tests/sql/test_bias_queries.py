@@ -51,7 +51,7 @@ def test_without_edits_concept_words_are_expected_and_the_rest_is_weak(good_stor
         ("vert", "avion", "expected"),
         ("vert", "viande", "expected"),
     ]
-    assert {row[4] for row in rows} == {1.0}  # not edited: p = 1
+    assert {row[4] for row in rows} == {None}  # a concept word is expected: no test asks about it
     assert ask(good_store, "verdict_counts") == [
         (label, verdict, 2) for label in ("avion", "viande") for verdict in ("expected", "weak")
     ]

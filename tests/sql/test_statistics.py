@@ -215,11 +215,28 @@ def test_verdicts_follow_from_the_three_p(random_store, scores):
         for side in ("towards", "away")
     ]
     p = np.minimum(1, 2 * np.minimum(*sides))
-    expected = found.select("word", "label").with_columns(q=pl.Series(stats.false_discovery_control(p)))
-    both = verdicts.join(expected, on=["word", "label"])
-    assert np.allclose(both["q_verdict"], both["q"], atol=1e-12)
+    asked = found.with_columns(p=p).filter(
+        (pl.col("word") != "mot11") & (pl.col("docs") >= 5) & (pl.col("tweets") >= 10)
+    )
+    assert 0 < asked.height < found.height
+    expected = asked.select("word", "label", q=pl.Series(stats.false_discovery_control(asked["p"])))
+    both = verdicts.join(expected, on=["word", "label"], how="left")
+    assert np.allclose(both["q_verdict"].fill_null(-1), both["q"].fill_null(-1), atol=1e-12)
     concept = verdicts.filter(pl.col("verdict") == "expected")
     assert set(concept["word"]) == {"mot11"}
+
+
+def test_the_floor_is_what_control_words_do_beyond_noise(random_store):
+    controls = ask(random_store, "SELECT *, floor(log2(tweets)) AS bin FROM word_label_edit WHERE role = 'control'")
+    floors = ask(random_store, "SELECT * FROM control_floor WHERE measure IN ('delete', 'replace')")
+    assert floors.height > 0
+    for row in floors.iter_rows(named=True):
+        mine = controls.filter(edit=row["measure"])  # fewer than 20 control words: all of them, wherever they are
+        m, se = mine["mean_score"].to_numpy(), mine["se"].to_numpy()
+        reliability = max(0.0, 1 - np.mean(se**2) / np.mean(m**2))
+        expected = max(0.05, np.quantile(np.abs(m), 0.95) * np.sqrt(reliability))
+        assert row["floor"] == pytest.approx(expected)
+        assert row["control_words"] == mine["word"].n_unique()
 
 
 @pytest.mark.parametrize("n", [1, 2, 7, 40, 300, 5000])
