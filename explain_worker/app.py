@@ -22,7 +22,7 @@ from celery.signals import celeryd_after_setup, worker_init, worker_process_init
 
 from camembias import bundle, messages, store
 from camembias.errors import CamembiasError, StoreError
-from camembias.settings import Settings, cpu_count
+from camembias.settings import Settings
 
 if TYPE_CHECKING:
     from explain_worker.job import Model
@@ -114,7 +114,7 @@ def _model() -> Model:
 
     from explain_worker.job import Model
 
-    torch.set_num_threads(cpu_count())
+    torch.set_num_threads(1)  # passes run side by side instead
     return Model.open(bundle.load(Settings.from_environment().model))
 
 

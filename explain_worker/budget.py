@@ -15,10 +15,10 @@ LARGEST = {"cpu": 512, "cuda": 65536}  # larger passes are no faster on a CPU, a
 _PROBE = 64  # tokens
 
 
-def token_budget(network: torch.nn.Module) -> int:
-    """Tokens, padding and nodes included. A tweet longer than it still gets a pass of its own."""
+def token_budget(network: torch.nn.Module, streams: int = 1) -> int:
+    """Tokens of each of `streams` passes, padding and nodes included. A tweet longer than it still gets a pass."""
     device = next(network.parameters()).device
-    most = int(SHARE * free_bytes(device) / (TRANSIENT * bytes_per_token(network)))
+    most = int(SHARE * free_bytes(device) / (TRANSIENT * bytes_per_token(network) * streams))
     return min(max(most, SMALLEST), LARGEST.get(device.type, LARGEST["cpu"]))
 
 

@@ -10,7 +10,8 @@ at other positions than the tweet, and the attributions would add up to somethin
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -38,6 +39,17 @@ class Passes:
     network: torch.nn.Module
     precision: str = "fp32"
     token_budget: int = 512  # in one pass, padding and nodes included
+    streams: int = 1  # passes at once, each on as many threads as torch is set to
+
+    def each(self, work: Callable[[list[int]], None], lengths: Sequence[int]) -> None:
+        """Call `work` on the row numbers of each pass that rows of these lengths make.
+
+        Two passes of one thread each are faster than one of two: its many small operations wait for one another.
+        """
+        share = -(-sum(lengths) // self.streams)  # of a single tweet's nodes, too, every stream gets some
+        with ThreadPoolExecutor(self.streams) as pool:
+            for _ in pool.map(work, token_batches(lengths, min(self.token_budget, share))):
+                pass  # raises here what a pass raised
 
     def logits(self, embeddings: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
         """(points, labels), always fp32 or wider."""
@@ -71,11 +83,14 @@ class Path:
         tweets of one length share theirs."""
         wanted = list(dict.fromkeys(rows))
         found: dict[tuple[int, ...], list[float]] = {}
-        with torch.no_grad():
-            for batch in token_batches([len(ids) for ids in wanted], passes.token_budget):
+
+        def read(batch: list[int]) -> None:
+            with torch.no_grad():
                 ids, attention = self._padded([wanted[number] for number in batch])
                 values = passes.logits(self._embedded(ids), attention).tolist()
-                found |= zip([wanted[number] for number in batch], values, strict=True)
+            found.update(zip([wanted[number] for number in batch], values, strict=True))
+
+        passes.each(read, [len(ids) for ids in wanted])
         return [found[ids] for ids in rows]
 
     def slopes(
@@ -87,7 +102,8 @@ class Path:
         many for each. One forward pass serves all targets; each takes one backward pass, and none to the weights.
         """
         found = [torch.zeros(points.shape, dtype=torch.float64) for _ in targets[0]]
-        for batch in token_batches([len(self.stop[number]) for number in numbers], passes.token_budget):
+
+        def differentiate(batch: list[int]) -> None:
             start, attention = self._padded([self.start[numbers[point]] for point in batch])
             stop, _ = self._padded([self.stop[numbers[point]] for point in batch])
             width = attention.shape[1]
@@ -100,6 +116,8 @@ class Path:
                 total = logits.gather(1, wanted[:, which, None]).sum()
                 [slope] = torch.autograd.grad(total, here, retain_graph=which < len(found) - 1)
                 into[batch, :width] = slope.double().cpu()
+
+        passes.each(differentiate, [len(self.stop[number]) for number in numbers])
         return found
 
     def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,11 +9,13 @@ import copy
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from camembias.settings import cpu_count
 from camembias.synthetic import tweets
 from camembias.text import normalise
 from explain_worker.attribution import Attribution, explain
@@ -28,10 +30,11 @@ _log = logging.getLogger(__name__)
 
 def choose_passes(network: torch.nn.Module, special_ids: Mapping[str, int], tokenizer: Any) -> Passes:
     """fp32, or bf16 where the device has it and it is faster, agrees and adds up as well on invented tweets."""
-    exact = Passes(network, token_budget=token_budget(network))
+    streams = cpu_count() if next(network.parameters()).device.type == "cpu" else 1
+    exact = Passes(network, token_budget=token_budget(network, streams), streams=streams)
     if not has_bf16(next(network.parameters()).device):
         return exact
-    reduced = Passes(bf16_copy(network), "bf16", exact.token_budget)
+    reduced = replace(exact, network=bf16_copy(network), precision="bf16")
     texts = [normalise(text) for text in tweets(PROBE_TWEETS, seed=11)["text"]]
     labels = range(network.config.num_labels)  # type: ignore[union-attr, arg-type]
     rows = [Row(one.ids, one.special_tokens_mask, labels) for one in tokenizer.encode_batch(texts)]
