@@ -22,7 +22,6 @@ from camembias.scoring import Scorer, probabilities
 from camembias.store import Run, Store, now
 from camembias.text import kind, normalise, words
 
-CONTROLS_A_CANDIDATE = 2
 FEWEST_CONTROLS = 40  # the floor is a 95th percentile: of fewer words it would be their maximum
 _CHUNK = 512  # edits scored at once: bounds memory, and lets the progress bar move
 # Where the corpus has no control word of a kind: forms that no tweet is about.
@@ -59,13 +58,13 @@ class _Edit:
 
 
 def with_controls(candidates: Sequence[Word], pool: Sequence[Word], seed: str) -> list[Word]:
-    """`candidates`, and for each the unused words of `pool` that are nearest to it in log frequency.
+    """`candidates`, and for each the unused word of `pool` that is nearest to it in log frequency; at least 40 in all.
 
     Equally near words are taken in an order that depends on `seed` alone, not on the alphabet.
     """
     named = {word.word for word in candidates}
     left = sorted((word for word in pool if word.word not in named), key=lambda word: _order(seed, word.word))
-    needed = max(FEWEST_CONTROLS, CONTROLS_A_CANDIDATE * len(candidates))
+    needed = max(FEWEST_CONTROLS, len(candidates))
     chosen: list[Word] = []
     for turn in range(needed):
         if not left or not candidates:

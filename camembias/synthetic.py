@@ -10,6 +10,7 @@ import itertools
 import random
 import string
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -65,12 +66,12 @@ PLANTS: tuple[Plant, ...] = (
 )
 
 
-def ground_truth() -> list[dict[str, object]]:
+def ground_truth(plants: Sequence[Plant] = PLANTS) -> list[dict[str, object]]:
     """The planted words, ready for JSON."""
-    return [asdict(plant) for plant in PLANTS]
+    return [asdict(plant) for plant in plants]
 
 
-def tweets(count: int, seed: int = 0, planted: bool = True) -> pl.DataFrame:
+def tweets(count: int, seed: int = 0, planted: bool = True, plants: Sequence[Plant] = PLANTS) -> pl.DataFrame:
     """`count` invented tweets in order of time; the same arguments always give the same tweets.
 
     With `planted` false the planted words are as frequent, but independent of the label.
@@ -94,7 +95,7 @@ def tweets(count: int, seed: int = 0, planted: bool = True) -> pl.DataFrame:
                 text = f"{text} {rng.choice((_link(rng), rng.choice(vocabulary.NEUTRAL['emoji'])))}"
         else:
             label = rng.choices(_LABELS, cum_weights=_LABEL_WEIGHTS)[0]
-            author, text = authors.draw(rng, label), _original(rng, label, planted)
+            author, text = authors.draw(rng, label), _original(rng, label, planted, plants)
             if len(text.split()) <= _MOST_WORDS - 2:  # room for what a repeat adds
                 sources.append((author, text, label))
         tweet_id = str(10**18 + seed * 10**10 + index)
@@ -123,7 +124,7 @@ class _Authors:
         return rng.choices(names, cum_weights=weights)[0]
 
 
-def _original(rng: random.Random, label: str, planted: bool) -> str:
+def _original(rng: random.Random, label: str, planted: bool, plants: Sequence[Plant]) -> str:
     """A first-hand tweet: a sentence on the topic, chatter around it, then tags and planted words."""
     topic = rng.choices(_LABELS, cum_weights=_LABEL_WEIGHTS)[0] if rng.random() < _MISLABELLED else label
     parts = [_sentence(rng, topic)]
@@ -139,10 +140,11 @@ def _original(rng: random.Random, label: str, planted: bool) -> str:
     text = " ".join(_typo(rng, word) if rng.random() < _TYPOS else word for word in text.split())
     if rng.random() < 0.12:
         text = f"{text} {rng.choice(vocabulary.HASHTAGS[topic])}"
-    for plant in PLANTS:  # after the typos, which would make them other words
+    neighbours = _NEIGHBOURS * len({plant.kind for plant in plants}) / max(1, len(plants))
+    for plant in plants:  # after the typos, which would make them other words
         if rng.random() < plant.chance(label, planted):
             word = plant.word
-        elif rng.random() < _NEIGHBOURS:
+        elif rng.random() < neighbours:
             word = rng.choice(vocabulary.NEUTRAL[plant.kind])
         else:
             continue

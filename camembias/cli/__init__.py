@@ -15,6 +15,7 @@ from camembias.cli import (
     exporting,
     pretraining,
     quality,
+    selftest,
     status,
     training,
     worker,
@@ -29,7 +30,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Train a French tweet classifier, run it in bulk, explain it, and ask in SQL which words push which label.",
 )
-for group in (training, pretraining, exporting, bulk, explaining, quality, effects, worker, status, asking, demo):
+for group in (
+    training,
+    pretraining,
+    exporting,
+    bulk,
+    explaining,
+    quality,
+    effects,
+    worker,
+    status,
+    asking,
+    demo,
+    selftest,
+):
     group.register(app)
 
 

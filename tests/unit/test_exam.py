@@ -1,0 +1,117 @@
+"""The marks of the exam, on findings small enough to mark by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import product
+
+import polars as pl
+import pytest
+
+from camembias import exam
+from camembias import synthetic_vocabulary as vocabulary
+from camembias.concepts import read
+from camembias.synthetic import Plant, tweets
+from camembias.text import normalise, words
+
+PLANTED = (Plant("@relais", "handle", "avion", 0.02, 0.9), Plant("🦊", "emoji", "viande", 0.02, 0.6))
+
+
+def truth(**changes: float) -> exam.Truth:
+    """The model uses the account and ignores the fox; `menu` is topical, `donc` is not."""
+    effects = {("@relais", "avion"): 0.8, ("🦊", "viande"): 0.1, ("menu", "viande"): 0.5, ("donc", "avion"): 0.5}
+    effects |= {("@relais", "viande"): -0.6}
+    association = {
+        ("@relais", "avion"): 9.0,
+        ("@relais", "viande"): -5.0,
+        ("🦊", "viande"): 9.0,
+        ("menu", "viande"): 6.0,
+    }
+    return exam.Truth(PLANTED, association, effects, changes.get("floor", 0.2))
+
+
+def verdicts(*rows: tuple[str, str, str]) -> pl.DataFrame:
+    names = {"word": pl.String(), "label": pl.String(), "verdict": pl.String()}
+    known = pl.DataFrame(rows, schema=names, orient="row")
+    return known.with_columns(docs=pl.lit(60), tweets=pl.lit(20), p_verdict=pl.lit(0.001), q_verdict=pl.lit(0.01))
+
+
+def test_every_kind_is_planted_at_every_purity() -> None:
+    planted = exam.plants(3)
+    assert planted == exam.plants(3) != exam.plants(4)
+    kinds = set(vocabulary.NEUTRAL)
+    assert Counter((plant.kind, plant.purity) for plant in planted) == Counter(product(kinds, exam.PURITIES))
+    assert set(Counter(plant.label for plant in planted).values()) == {6}
+    assert set(Counter(plant.rate for plant in planted).values()) == {10}
+
+
+def test_planted_words_are_one_word_each_and_stand_nowhere_else() -> None:
+    concepts = {word for found in read().values() for word in found} | set().union(*vocabulary.CONCEPTS.values())
+    unplanted = {span.word for text in tweets(3000, seed=1)["text"] for span in words(normalise(text))}
+    for plant in exam.plants(1):
+        assert [span.word for span in words(normalise(plant.word))] == [plant.word]
+        assert plant.word not in concepts | unplanted
+
+
+def test_planted_words_lean_as_declared() -> None:
+    planted = exam.plants(2)
+    labelled = tweets(20_000, seed=2, plants=planted)
+    z = exam.associations(labelled)
+    held = [(plant, [label for text, label in labelled.select("text", "label").iter_rows()
+                     if plant.word in {span.word for span in words(text)}]) for plant in planted[::5]]  # fmt: skip
+    for plant, labels in held:
+        assert len(labels) / 20_000 == pytest.approx(plant.rate, rel=0.3)
+        assert labels.count(plant.label) / len(labels) == pytest.approx(plant.purity, abs=0.08)
+        assert z[plant.word, plant.label] > exam.LEAST_Z
+    # A kind's neighbours are as common with thirty plants as with six.
+    text = " ".join(labelled["text"]).lower()
+    assert 0.05 < sum(text.count(word) for word in vocabulary.NEUTRAL["hashtag"]) / 20_000 < 0.09
+
+
+def test_association_is_the_z_of_competency_problems() -> None:
+    labelled = pl.DataFrame({"text": ["oui a", "oui b", "non a", "non a"], "label": ["x", "x", "y", "y"]})
+    z = exam.associations(labelled)
+    assert z["oui", "x"] == pytest.approx((1 - 0.5) / (0.25 / 2) ** 0.5)
+    assert z["a", "x"] == pytest.approx((1 / 3 - 0.5) / (0.25 / 3) ** 0.5)
+
+
+def test_a_plant_that_the_model_ignores_must_not_be_confirmed() -> None:
+    said = verdicts(("@relais", "avion", "confirmed_bias"), ("🦊", "viande", "confirmed_bias"))
+    marks = exam.marks(exam.graded(said, truth()), exam.discoveries(said, truth()))
+    assert (marks["plants"], marks["used"], marks["used_confirmed"], marks["unused_confirmed"]) == (2, 1, 1, 1)
+    assert (marks["used_90%"], marks["confirmed_90%"], marks["used_60%"]) == (1, 1, 0)
+    assert (marks["discoveries"], marks["false_discoveries"], marks["weakest_found"]) == (2, 1, 0.8)
+    assert not exam.passed(marks)
+
+
+def test_a_finding_is_true_where_generator_and_oracle_agree_on_its_direction() -> None:
+    said = verdicts(
+        ("@relais", "avion", "confirmed_bias"),
+        ("@relais", "viande", "confirmed_away"),
+        ("menu", "viande", "confirmed_bias"),
+        ("menu", "viande", "confirmed_away"),
+        ("donc", "avion", "confirmed_bias"),  # moves the model, but goes with no label
+        ("donc", "avion", "weak"),
+    )
+    found = exam.discoveries(said, truth())
+    assert found["true"].to_list() == [True, True, True, False, False]
+    assert found["planted"].to_list() == [True, True, False, False, False]
+
+
+def test_the_exam_is_passed_when_all_is_found_and_nothing_else() -> None:
+    right = verdicts(("@relais", "avion", "confirmed_bias"), ("🦊", "viande", "weak"))
+    wrong = verdicts(("@relais", "avion", "weak"), ("🦊", "viande", "weak"))
+    for said, expected in ((right, True), (wrong, False)):
+        assert exam.passed(exam.marks(exam.graded(said, truth()), exam.discoveries(said, truth()))) is expected
+
+
+def test_average_precision() -> None:
+    assert exam.average_precision([3, 2, 1], [True, False, True]) == pytest.approx((1 + 2 / 3) / 2)
+    assert exam.average_precision([1, 1], [True, False]) == 0.5  # a tie is no knowledge
+
+
+def test_topical_words_are_not_ranked_and_ties_rank_last() -> None:
+    rows = [("@relais", "avion", 1e-9), ("menu", "viande", 1e-12), ("donc", "avion", 1e-3), ("🦊", "viande", None)]
+    witnesses = pl.DataFrame(rows, schema=["word", "label", "verdict"], orient="row")
+    assert exam.rankings(witnesses, truth()) == {"verdict": (1.0, 1.0)}
+    assert exam.rankings(witnesses.with_columns(verdict=pl.lit(1.0)), truth())["verdict"] == (pytest.approx(1 / 3), 0.0)
