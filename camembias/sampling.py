@@ -157,13 +157,15 @@ def by_word(texts: Sequence[str], candidates: Collection[str]) -> Strata:
 
 
 def candidate_words(store: Store, bundle: Bundle, top: int = 50, fewest_docs: int = 5) -> list[str]:
-    """For each label the words that go with it most in training: the surest (by |z|) and, rarer ones, by PMI.
+    """For each label the words that go with it most in training: `top` by z, and as many, rarer ones, by PMI.
+
+    Concept words are left out: nobody asks whether a model of flights looks at `avion`.
 
     Raises InputError when the store has no training words of this model.
     """
     rows = catalog.run_sql(
         store,
-        "SELECT label, word, abs(z) AS z, pmi FROM word_label_association "
+        "SELECT label, word, z, pmi FROM word_label_association ANTI JOIN concepts USING (word) "
         f"WHERE model_version = '{bundle.model_version}' AND docs >= {fewest_docs} "
         "AND kind IN ('word', 'hashtag', 'handle', 'emoji') AND pmi > 0",
     )

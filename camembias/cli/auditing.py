@@ -14,26 +14,23 @@ from camembias.cli.console import needs, out
 def audit(model: Path, store: Path, stream: Path, sample: int, candidates: int, edited: int) -> None:
     """Classify `stream`, explain about `sample` tweets, edit words in up to `edited` tweets each.
 
-    A fifth is drawn at random; the rest among tweets that hold one of the `candidates` words a label and witness that
-    the first fifth and the training tweets point at most: a random sample has few of those. The two samples combine.
-    What was done before is not done again.
+    A fifth is drawn at random; the rest among tweets that hold one of the `candidates` words a label that training ties
+    to it most: a random sample has few of those. The two samples combine. What was done before is not done again.
     """
     from camembias.cli import bulk, effects, explaining
 
     step("classifying the stream")
     bulk.classify(model, [stream], store)
     step(f"explaining about {sample} tweets")
-    suspicious = store.parent / f"{store.name}.suspicious.txt"
     with queue_and_worker(model, store, store.parent / "worker.log") as broker_url:
         explaining.explain(model, store, sample=sample // 5, wait=True, broker_url=broker_url)
-        if not suspicious.exists():  # later, with more explained, other words would be named, and more tweets asked
-            suspicious.write_text("\n".join(_suspicious(store, candidates)), encoding="utf-8")
+        strategy = explaining.Strategy.WORD
         explaining.explain(
             model,
             store,
             sample=sample - sample // 5,
-            strategy=explaining.Strategy.WORD,
-            words=suspicious,
+            strategy=strategy,
+            top=candidates,
             wait=True,
             broker_url=broker_url,
         )
@@ -68,13 +65,3 @@ def queue_and_worker(model: Path, store: Path, log: Path) -> Iterator[str]:
                 process.wait(timeout=40)
             except subprocess.TimeoutExpired:
                 process.kill()
-
-
-def _suspicious(store: Path, candidates: int) -> list[str]:
-    """The words that the first sample and the training tweets point at most, concept words left out."""
-    from camembias import catalog, sqlfiles
-    from camembias import store as stores
-
-    asked = {"top": str(candidates), "min_tweets": "2"}
-    found = catalog.run_query(stores.open_existing(store), sqlfiles.query("effect_candidates"), asked)
-    return list(found["word"])

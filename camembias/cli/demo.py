@@ -13,8 +13,8 @@ import typer
 from camembias.cli.console import out, print_table
 
 LABELLED = 3600
-SAMPLE = 1200
-CANDIDATES = 2  # suspicious words a label and witness
+SAMPLE = 800
+CANDIDATES = 3  # suspicious words a label
 
 
 def register(app: typer.Typer) -> None:
@@ -68,7 +68,7 @@ def _show_planted(store: Path, planted: Path) -> None:
     from camembias import store as stores
 
     found = stores.open_existing(store)
-    columns = ["word", "kind", "label", "verdict", "q_verdict", "association", "reliance", "effect", "flip_rate"]
+    columns = ["word", "label", "verdict", "q_verdict", "association", "reliance", "effect", "flip_rate"]
     shown = catalog.run_query(found, sqlfiles.query("verdicts"), {"top": "15"}).select(columns)
     print_table(shown, "words and labels: association in training, reliance and effect in logits, and the verdict")
     ranked = catalog.run_query(found, sqlfiles.query("word_label"), {"min_tweets": "3"}).filter(~pl.col("concept"))

@@ -61,7 +61,9 @@ def explain(
     words: Annotated[Path | None, typer.Option(help="A file of candidate words, one a line.")] = None,
     from_query: Annotated[str | None, typer.Option(help="A named query with a column tweet_id.")] = None,
     param: Annotated[list[str] | None, typer.Option(help="With --from-query: name=value; may repeat.")] = None,
-    top: Annotated[int | None, typer.Option(help="With --from-query: at most so many tweets.")] = None,
+    top: Annotated[
+        int | None, typer.Option(help="With --from-query: most tweets. With --strategy word: candidate words a label.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Queue again what was asked and never explained.")] = False,
     target: Annotated[str, typer.Option(help="'all' labels, the 'predicted' one, or the name of one.")] = "all",
     baseline: Annotated[Baseline, typer.Option(help="What a missing word is.")] = Baseline.MASK,
@@ -92,7 +94,7 @@ def explain(
     bundle, target_store = bundles.load(model), stores.open_existing(store)
     how = How(_targets(bundle, target), baseline.value, again)
     if sample is not None:
-        asked = _ask_sample(target_store, bundle, sample, strategy, [*(word or []), *_lines(words)], how)
+        asked = _ask_sample(target_store, bundle, sample, strategy, [*(word or []), *_lines(words)], top, how)
     elif from_query is not None:
         asked = _ask_query(target_store, bundle, from_query, name_values("--param", param), top, how)
     elif resume:
@@ -145,13 +147,15 @@ def _lines(path: Path | None) -> list[str]:
         raise InputError(f"--words '{path}' cannot be read ({err}); give a UTF-8 text file, one word a line") from err
 
 
-def _ask_sample(store: Store, bundle: Bundle, size: int, strategy: Strategy, words: list[str], how: How) -> Asked:
+def _ask_sample(
+    store: Store, bundle: Bundle, size: int, strategy: Strategy, words: list[str], top: int | None, how: How
+) -> Asked:
     from camembias import requests, sampling
 
     if words and strategy is not Strategy.WORD:
         raise InputError(f"--word and --words need --strategy word, not '{strategy.value}'")
     if strategy is Strategy.WORD and not words:
-        words = sampling.candidate_words(store, bundle)
+        words = sampling.candidate_words(store, bundle, top or 50)
     return requests.ask_sample(store, bundle, size, strategy.value, how, [word.lower() for word in words])
 
 
