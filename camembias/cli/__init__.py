@@ -9,6 +9,7 @@ import typer
 from camembias.cli import (
     asking,
     bulk,
+    concepts,
     demo,
     effects,
     explaining,
@@ -41,6 +42,7 @@ for group in (
     worker,
     status,
     asking,
+    concepts,
     demo,
     selftest,
 ):

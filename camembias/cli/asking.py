@@ -10,7 +10,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from camembias import catalog, concepts, sqlfiles
+from camembias import catalog, concepts, decisions, sqlfiles
 from camembias import store as stores
 from camembias.cli.console import StoreOption, name_values, out, print_table
 from camembias.errors import CamembiasError, InputError
@@ -87,12 +87,18 @@ def report(
 def refresh(
     store: StoreOption = DEFAULT_STORE,
     concepts_: Annotated[Path | None, typer.Option("--concepts", help="A TOML file of concept words.")] = None,
+    decisions_: Annotated[
+        Path | None,
+        typer.Option("--decisions", help="A CSV of word, label, decision (bias, expected or unsure), note."),
+    ] = None,
 ) -> None:
-    """Rebuild audit.duckdb, and put other concept words into the store.
+    """Rebuild audit.duckdb, and put other concept words or a reviewer's decisions into the store.
 
-    Example: camembias refresh --store stores/mine --concepts concepts.toml
+    Example: camembias refresh --store stores/mine --concepts concepts.toml --decisions review.csv
     """
     found = stores.open_existing(store)
+    if decisions_ is not None:
+        out.print(f"{decisions.put(found, decisions_)} decisions from {decisions_}", markup=False)
     if concepts_ is not None:
         out.print(f"{concepts.put(found, concepts_)} concept words from {concepts_}", markup=False)
     out.print(f"refreshed {catalog.refresh(found)}", markup=False)

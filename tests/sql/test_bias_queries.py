@@ -1,14 +1,16 @@
 """Answers about bias, worked out by hand on the store of conftest; `statistics` has the formulas behind them."""
 
 from math import sqrt
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from camembias import catalog, sqlfiles
+from camembias import catalog, decisions, sqlfiles
+from camembias.errors import InputError
 from camembias.store import Store
 
-from .conftest import DAY, LATER, design, explanation, put, tweet
+from .conftest import DAY, LATER, design, explanation, put, training, tweet
 
 
 def ask(store: Store, name: str, **values: str | None) -> list[tuple[Any, ...]]:
@@ -64,6 +66,49 @@ def test_a_decision_of_a_reviewer_stands_beside_the_verdict(good_store: Store) -
         ("train", "avion", "expected"),
         ("train", "viande", None),
     ]
+
+
+def test_the_table_of_verdicts_comes_back_with_decisions(good_store: Store, tmp_path: Path) -> None:
+    """As a reviewer does it: export, fill in, refresh. The export puts a quote before what a spreadsheet would run."""
+    path = tmp_path / "review.csv"
+    path.write_text("word,label,decision,note\n'@Vigie,avion,bias,house account\ntrain,viande,,\n", encoding="utf-8")
+    assert decisions.put(good_store, path) == 1
+    catalog.refresh(good_store)
+    rows = catalog.run_sql(good_store, "SELECT word, label, decision, note FROM decisions").rows()
+    assert rows == [("@vigie", "avion", "bias", "house account")]
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ("word,label\na,b\n", "decision"),
+        ("word,label,decision\na,b,maybe\n", "maybe"),
+        ("word,label,decision\na,,bias\n", "no label"),
+        ("word,label,decision\na,b,bias\nA,b,unsure\n", "two decisions on 'a'"),
+        ("", "decision"),
+    ],
+)
+def test_a_bad_decision_is_named_and_changes_nothing(good_store: Store, tmp_path: Path, body: str, named: str) -> None:
+    path = tmp_path / "review.csv"
+    path.write_text(body, encoding="utf-8")
+    with pytest.raises(InputError, match=named):
+        decisions.put(good_store, path)
+    assert not good_store.has_part("decisions", "current")
+
+
+def test_concept_suggestions(good_store: Store) -> None:
+    """Of 30 tweets, 10 are about `avion`; `avions` stands in 6, all of them its own, and resembles `#avion`."""
+    holds = [
+        ["avions", "donc"] if n < 6 else ["@air"] if n < 10 else ["donc"] if n < 16 else ["rien"] for n in range(30)
+    ]
+    rows = [training(f"s{n}", n, "avion" if n < 10 else "viande", words) for n, words in enumerate(holds)]
+    put(good_store, "training_words", "m1", rows)
+    put(good_store, "concepts", "c", [{"label": "avion", "word": "#avion"}])
+    catalog.refresh(good_store)
+    rows = ask(good_store, "concept_suggestions", top="5")
+    z = (1 - 1 / 3) / (2 / 9 / 6) ** 0.5
+    assert rows[0] == ("avion", "avions", "word", 6, 1.0, pytest.approx(z), "#avion")
+    assert {row[1] for row in rows} == {"avions", "rien"}  # donc goes with neither, an account is never proposed
 
 
 def test_word_effects(good_store: Store) -> None:
