@@ -32,7 +32,7 @@ Effects = Mapping[str, npt.NDArray[np.float64]]  # of a word on each label, (lab
 
 PURITIES: Final = (0.6, 0.7, 0.8, 0.9, 0.95)
 RATES: Final = (0.012, 0.02, 0.03)
-ENOUGH_DOCS = 50  # training documents from which a used plant has to be found
+ENOUGH_TWEETS = 50  # explained tweets with it, from which a used plant has to be found
 LEAST_Z = 3.0  # of a word and a label in the fresh draw, for their association to be a fact
 # As many of each kind as there are purities; which word gets which is drawn.
 _WORDS: Final[dict[str, tuple[str, ...]]] = {
@@ -85,12 +85,14 @@ def fresh_associations(planted: Sequence[Plant], seed: int, count: int = 30_000)
 
 def insertion_effects(scorer: Scorer, wanted: Collection[str], texts: Sequence[str], count: int = 500) -> Effects:
     """The oracle: mean change of centred logits when a word is put before or after up to `count` texts without it."""
-    clean = [(normalise(text), {span.word for span in words(normalise(text))}) for text in texts]
+    clean = [normalise(text) for text in texts]
+    held = [{span.word for span in words(text)} for text in clean]
+    before = scorer.logits(clean).astype(np.float64)
     found = {}
     for word in sorted(wanted):
-        before = [text for text, held in clean if word not in held][:count]
-        after = [f"{word} {text}" if turn % 2 else f"{text} {word}" for turn, text in enumerate(before)]
-        change = scorer.logits(after).astype(np.float64) - scorer.logits(before)
+        rows = [row for row, inside in enumerate(held) if word not in inside][:count]
+        after = [f"{word} {clean[row]}" if row % 2 else f"{clean[row]} {word}" for row in rows]
+        change = scorer.logits(after) - before[rows]
         found[word] = (change - change.mean(axis=1, keepdims=True)).mean(axis=0)
     return found
 
@@ -101,7 +103,7 @@ class Truth:
 
     planted: Sequence[Plant]
     association: Mapping[Pair, float]
-    effect: Mapping[Pair, float]  # of insertion, centred logits; of planted and of confirmed words
+    effect: Mapping[Pair, float]  # of insertion, centred logits; of planted and of edited words
     floor: float  # centred logits that an effect must exceed to count
 
     def holds(self, word: str, label: str, sign: int) -> bool:
@@ -147,20 +149,17 @@ def average_precision(scores: Sequence[float], relevant: Sequence[bool]) -> floa
 
 
 def rankings(witnesses: pl.DataFrame, truth: Truth) -> dict[str, tuple[float, float]]:
-    """Average precision, and precision among the first k, of the k used plants, for each witness and the verdict.
+    """Average precision, and precision among the first k, of the k true pairs, for each witness and the verdict.
 
-    `witnesses`: word, label, and the one-sided p towards the label of each, in columns named for them. Ranked are the
-    planted words and those that go with no label: what is topical but no concept word is neither right nor wrong.
+    `witnesses`: word, label, and the one-sided p towards the label of each, in columns named for them, of words that
+    have all three.
     """
-    names = {plant.word for plant in truth.planted}
-    used = {(plant.word, plant.label) for plant in truth.used}
-    lean = {word for (word, _), z in truth.association.items() if abs(z) >= LEAST_Z}
-    rows = witnesses.filter(pl.col("word").is_in(names) | ~pl.col("word").is_in(lean))
-    relevant = [pair in used for pair in rows.select("word", "label").iter_rows()]
+    relevant = [truth.holds(word, label, 1) for word, label in witnesses.select("word", "label").iter_rows()]
+    k = sum(relevant)
     found = {}
-    for name in (column for column in rows.columns if column not in ("word", "label")):
-        scores = (-rows[name].fill_null(1.0).clip(1e-300).log(10)).to_list()
-        best = sorted(zip(scores, relevant, strict=True), key=lambda item: (-item[0], item[1]))[: len(used)]
+    for name in (column for column in witnesses.columns if column not in ("word", "label")):
+        scores = (-witnesses[name].fill_null(1.0).clip(1e-300).log(10)).to_list()
+        best = sorted(zip(scores, relevant, strict=True), key=lambda item: (-item[0], item[1]))[:k]
         share = sum(hit for _, hit in best) / len(best) if best else float("nan")
         found[name] = (average_precision(scores, relevant), share)
     return found
@@ -169,7 +168,7 @@ def rankings(witnesses: pl.DataFrame, truth: Truth) -> dict[str, tuple[float, fl
 def marks(table: pl.DataFrame, found: pl.DataFrame) -> dict[str, float | int]:
     """Sums of `graded` and `discoveries`: recall over used plants, false discoveries, and the weakest plant found."""
     confirmed, used = pl.col("verdict") == "confirmed_bias", pl.col("used")
-    enough = table.filter(used & (pl.col("docs") >= ENOUGH_DOCS))
+    enough = table.filter(used & (pl.col("tweets") >= ENOUGH_TWEETS))
     said = table.filter(used & confirmed)
     k = table.filter(used).height
     sums: dict[str, float | int] = {"plants": table.height, "used": k, "used_confirmed": said.height}

@@ -157,22 +157,21 @@ def by_word(texts: Sequence[str], candidates: Collection[str]) -> Strata:
 
 
 def candidate_words(store: Store, bundle: Bundle, top: int = 50, fewest_docs: int = 5) -> list[str]:
-    """For each label the words that go with it most in training: `top` by z, and as many, rarer ones, by PMI.
+    """For each label the `top` words that go with it most in training, by z (Gardner et al. 2021).
 
     Concept words are left out: nobody asks whether a model of flights looks at `avion`.
-
     Raises InputError when the store has no training words of this model.
     """
     rows = catalog.run_sql(
         store,
-        "SELECT label, word, z, pmi FROM word_label_association ANTI JOIN concepts USING (word) "
-        f"WHERE model_version = '{bundle.model_version}' AND docs >= {fewest_docs} "
-        "AND kind IN ('word', 'hashtag', 'handle', 'emoji') AND pmi > 0",
+        "SELECT word FROM word_label_association ANTI JOIN concepts USING (word) "
+        f"WHERE model_version = '{bundle.model_version}' AND docs >= {int(fewest_docs)} AND pmi > 0 "
+        "AND kind IN ('word', 'hashtag', 'handle', 'emoji') "
+        f"QUALIFY row_number() OVER (PARTITION BY label ORDER BY z DESC, word) <= {int(top)}",
     )
     if rows.is_empty():
         raise InputError("--strategy word: no training words are known of this model; name some with --word or --words")
-    best = [pl.col(score).rank("ordinal", descending=True).over("label") <= top for score in ("z", "pmi")]
-    return sorted(set(rows.sort("word").filter(best[0] | best[1])["word"]))
+    return sorted(set(rows["word"]))
 
 
 def frame_of(store: Store, bundle: Bundle) -> pl.DataFrame:

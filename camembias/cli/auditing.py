@@ -14,7 +14,7 @@ from camembias.cli.console import needs, out
 def audit(model: Path, store: Path, stream: Path, sample: int, candidates: int, edited: int) -> None:
     """Classify `stream`, explain about `sample` tweets, edit words in up to `edited` tweets each.
 
-    A fifth is drawn at random; the rest among tweets that hold one of the `candidates` words a label that training ties
+    A tenth is drawn at random; the rest among tweets that hold one of the `candidates` words a label that training ties
     to it most: a random sample has few of those. The two samples combine. What was done before is not done again.
     """
     from camembias.cli import bulk, effects, explaining
@@ -23,12 +23,12 @@ def audit(model: Path, store: Path, stream: Path, sample: int, candidates: int, 
     bulk.classify(model, [stream], store)
     step(f"explaining about {sample} tweets")
     with queue_and_worker(model, store, store.parent / "worker.log") as broker_url:
-        explaining.explain(model, store, sample=sample // 5, wait=True, broker_url=broker_url)
+        explaining.explain(model, store, sample=sample // 10, wait=True, broker_url=broker_url)
         strategy = explaining.Strategy.WORD
         explaining.explain(
             model,
             store,
-            sample=sample - sample // 5,
+            sample=sample - sample // 10,
             strategy=strategy,
             top=candidates,
             wait=True,

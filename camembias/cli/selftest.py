@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
 _VERDICTS = "SELECT * FROM current_word_label_verdict"
 _WITNESSES = """
-SELECT word, label, association_p_towards AS association, reliance_p_towards AS reliance, effect_p_towards AS effect,
-    greatest(coalesce(association, 1), coalesce(reliance, 1), coalesce(effect, 1)) AS verdict
-FROM word_label_witnesses SEMI JOIN last_explained USING (model_version, method, baseline)
+WITH p AS (
+    SELECT word, label, coalesce(association_p_towards, 1) AS association, coalesce(reliance_p_towards, 1) AS reliance,
+        effect_p_towards AS effect
+    FROM word_label_witnesses SEMI JOIN last_explained USING (model_version, method, baseline)
+    WHERE effect_p_towards IS NOT NULL AND word NOT IN (SELECT word FROM concepts)
+)
+SELECT *, greatest(association, reliance, effect) AS verdict FROM p ORDER BY word, label
 """
 # Of the control words as they were deleted: what a word's insertion must exceed, too.
 _FLOOR = """
@@ -47,7 +51,7 @@ def selftest(
     ] = Kind.PLANTED,
     labelled: Annotated[int, typer.Option(help="Tweets to train on.")] = 5_000,
     tweets: Annotated[int, typer.Option(help="Size of the stream.")] = 10_000,
-    sample: Annotated[int, typer.Option(help="Tweets to explain.")] = 2_000,
+    sample: Annotated[int, typer.Option(help="Tweets to explain.")] = 2_400,
     json_: JsonOption = False,
 ) -> None:
     """Plant words of known bias, train, audit, and compare what is found with what is there. Exit code 1 if it fails.
@@ -96,13 +100,12 @@ def _mark(
 ) -> dict[str, Any]:
     from camembias import catalog, exam
 
-    verdicts = catalog.run_sql(store, _VERDICTS)
-    confirmed = verdicts.filter(pl.col("verdict").is_in(["confirmed_bias", "confirmed_away"]))["word"]
-    effects = _oracle(bundle, {*confirmed, *(plant.word for plant in plants)}, stream)
+    verdicts, witnesses = catalog.run_sql(store, _VERDICTS), catalog.run_sql(store, _WITNESSES)
+    effects = _oracle(bundle, {*witnesses["word"], *(plant.word for plant in plants)}, stream)
     association = {} if kind is Kind.PERMUTED else exam.fresh_associations(plants, seed)
     truth = exam.Truth(plants, association, effects, catalog.run_sql(store, _FLOOR)["floor"][0] or 0.05)
     table, found = exam.graded(verdicts, truth), exam.discoveries(verdicts, truth)
-    rankings = exam.rankings(catalog.run_sql(store, _WITNESSES), truth) if plants else {}
+    rankings = exam.rankings(witnesses, truth) if plants else {}
     marks = exam.marks(table, found)
     return {
         "kind": kind.value,
@@ -123,7 +126,7 @@ def _oracle(bundle: Bundle, words: set[str], stream: Path) -> dict[tuple[str, st
     from camembias.settings import cpu_count
 
     scorer = Scorer.open(bundle.layout, bundle.layout.onnx, bundle.manifest.max_length, cpu_count())
-    found = exam.insertion_effects(scorer, words, pl.read_csv(stream, n_rows=2_000)["text"].to_list())
+    found = exam.insertion_effects(scorer, words, pl.read_csv(stream, n_rows=800)["text"].to_list())
     return {
         (word, name): float(effect)
         for word, effects in found.items()

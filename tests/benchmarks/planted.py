@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from camembias.exam import ENOUGH_DOCS, PURITIES
+from camembias.exam import ENOUGH_TWEETS, PURITIES
 
 CODE = [sys.executable, "-c", "from camembias.cli import main; main()", "selftest", "--json"]
 WITNESSES = ("association", "reliance", "effect", "verdict")
@@ -59,7 +59,7 @@ def main() -> None:
         )
         for name in WITNESSES:
             print(f"    {name:12} average precision {average[name]:.3f}, precision@k {precision[name]:.3f}")
-    print(f"\nrecall of used plants in {ENOUGH_DOCS} or more training tweets")
+    print(f"\nrecall of used plants in {ENOUGH_TWEETS} or more explained tweets")
     for purity in PURITIES:
         found, of = (sum(one[f"{what}_{purity:.0%}"] for one in planted) for what in ("confirmed", "used"))
         print(f"    {purity:4.0%} pure   {wilson(found, of)}")

@@ -33,7 +33,7 @@ def truth(**changes: float) -> exam.Truth:
 def verdicts(*rows: tuple[str, str, str]) -> pl.DataFrame:
     names = {"word": pl.String(), "label": pl.String(), "verdict": pl.String()}
     known = pl.DataFrame(rows, schema=names, orient="row")
-    return known.with_columns(docs=pl.lit(60), tweets=pl.lit(20), p_verdict=pl.lit(0.001), q_verdict=pl.lit(0.01))
+    return known.with_columns(docs=pl.lit(60), tweets=pl.lit(60), p_verdict=pl.lit(0.001), q_verdict=pl.lit(0.01))
 
 
 def test_every_kind_is_planted_at_every_purity() -> None:
@@ -110,8 +110,9 @@ def test_average_precision() -> None:
     assert exam.average_precision([1, 1], [True, False]) == 0.5  # a tie is no knowledge
 
 
-def test_topical_words_are_not_ranked_and_ties_rank_last() -> None:
-    rows = [("@relais", "avion", 1e-9), ("menu", "viande", 1e-12), ("donc", "avion", 1e-3), ("🦊", "viande", None)]
-    witnesses = pl.DataFrame(rows, schema=["word", "label", "verdict"], orient="row")
-    assert exam.rankings(witnesses, truth()) == {"verdict": (1.0, 1.0)}
-    assert exam.rankings(witnesses.with_columns(verdict=pl.lit(1.0)), truth())["verdict"] == (pytest.approx(1 / 3), 0.0)
+def test_witnesses_are_ranked_by_their_p_and_ties_come_last() -> None:
+    rows = [("@relais", "avion", 1e-9, 1e-9), ("donc", "avion", 1e-3, 1e-12), ("🦊", "viande", None, 1e-20)]
+    witnesses = pl.DataFrame(rows, schema=["word", "label", "verdict", "effect"], orient="row")
+    assert exam.rankings(witnesses, truth()) == {"verdict": (1.0, 1.0), "effect": (pytest.approx(1 / 3), 0.0)}
+    blind = exam.rankings(witnesses.with_columns(verdict=pl.lit(1.0)), truth())
+    assert blind["verdict"] == (pytest.approx(1 / 3), 0.0)
