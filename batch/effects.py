@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from camembias.bundle import Bundle
+from camembias.checkpoint import unknown_id
 from camembias.sampling import permanent_random_number, seed_of
 from camembias.schemas import TABLES
 from camembias.scoring import Scorer, probabilities
@@ -105,6 +106,17 @@ def measure(
         else:
             run.counts["unseen"] += 1
         advance(1)
+
+
+def write_pieces(scorer: Scorer, bundle: Bundle, store: Store, names: Sequence[str]) -> None:
+    """Write how the tokenizer cuts each word, and into how many pieces that it has no token for."""
+    unknown = unknown_id(bundle.layout)
+    cut = [encoding.ids for encoding in scorer.tokenizer.encode_batch_fast(names, add_special_tokens=False)]
+    rows = [
+        {"model_version": bundle.model_version, "word": name, "pieces": len(ids), "unknown": ids.count(unknown)}
+        for name, ids in zip(names, cut, strict=True)
+    ]
+    store.write("pieces", bundle.model_version, pl.DataFrame(rows, schema=TABLES["pieces"]))
 
 
 def _stored(store: Store, part: str, bundle: Bundle, target: Word, edits: Sequence[_Edit]) -> bool:

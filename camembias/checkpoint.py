@@ -36,8 +36,6 @@ def load_tokenizer(layout: Layout, max_length: int) -> Tokenizer:
 
 def special_ids(layout: Layout) -> dict[str, int]:
     """Ids of `pad`, `bos`, `eos` and `mask`, read from the tokenizer that is served."""
-    special = json.loads((layout.checkpoint / "special_tokens_map.json").read_text(encoding="utf-8"))
-    tokenizer = load_tokenizer(layout, 8)
     ids = {}
     for role, keys in {
         "pad": ("pad_token",),
@@ -45,13 +43,23 @@ def special_ids(layout: Layout) -> dict[str, int]:
         "eos": ("eos_token", "sep_token"),
         "mask": ("mask_token",),
     }.items():
-        entry = next((special[key] for key in keys if key in special), None)
-        token = entry["content"] if isinstance(entry, dict) else entry
-        found = tokenizer.token_to_id(token) if token else None
+        found = _special_id(layout, keys)
         if found is None:
             raise BundleError(f"the tokenizer of '{layout.root}' has no {role} token; train with another base model")
         ids[role] = found
     return ids
+
+
+def unknown_id(layout: Layout) -> int | None:
+    """Id of the token that stands for what the tokenizer has no piece for; None when it has one for everything."""
+    return _special_id(layout, ("unk_token",))
+
+
+def _special_id(layout: Layout, keys: tuple[str, ...]) -> int | None:
+    special = json.loads((layout.checkpoint / "special_tokens_map.json").read_text(encoding="utf-8"))
+    entry = next((special[key] for key in keys if key in special), None)
+    token = entry["content"] if isinstance(entry, dict) else entry
+    return load_tokenizer(layout, 8).token_to_id(token) if token else None
 
 
 def load_model(layout: Layout) -> torch.nn.Module:

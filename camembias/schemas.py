@@ -203,6 +203,10 @@ TABLES: dict[str, pl.Schema] = {
             "computed_at": TIME,
         }
     ),
+    # how a model's tokenizer cuts a word of the explained tweets
+    "pieces": pl.Schema(
+        {"model_version": pl.String(), "word": pl.String(), "pieces": pl.Int32(), "unknown": pl.Int32()}
+    ),
     "decisions": pl.Schema(
         {
             "word": pl.String(),

@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 def query(
     name: Annotated[str | None, typer.Argument(help="A named query; their list when not given.")] = None,
     store: StoreOption = DEFAULT_STORE,
-    param: Annotated[list[str] | None, typer.Option(help="name=value; may repeat.")] = None,
+    param: Annotated[list[str] | None, typer.Option(help="name=value, or name= for no value; may repeat.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Print question, unit, caveat and SQL.")] = False,
     format_: FormatOption = Format.TABLE,
     out_: OutOption = None,

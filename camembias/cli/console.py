@@ -57,14 +57,14 @@ def needs(extra: str) -> Iterator[None]:
         raise MissingExtra(str(err.name), extra) from err
 
 
-def name_values(option: str, pairs: list[str] | None) -> dict[str, str]:
-    """{name: value} of a repeated option given as name=value."""
-    values = {}
+def name_values(option: str, pairs: list[str] | None) -> dict[str, str | None]:
+    """{name: value} of a repeated option given as name=value; None for a value that is empty."""
+    values: dict[str, str | None] = {}
     for pair in pairs or []:
         name, sign, value = pair.partition("=")
         if not sign:
-            raise InputError(f"{option} '{pair}': write it as name=value")
-        values[name] = value
+            raise InputError(f"{option} '{pair}': write it as name=value, or as name= for no value")
+        values[name] = value or None
     return values
 
 

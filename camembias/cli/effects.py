@@ -58,6 +58,8 @@ def effects(
     arguments = {"model": str(model), "words": word, "top": top, "tweets": tweets}
     with stores.running(target, "effects", arguments) as run, progress_bar("words", len(targets)) as advance:
         stage.measure(scorer, bundle, target, targets, tweets, run, advance)
+        seen_words = catalog.run_sql(target, "SELECT DISTINCT word FROM current_word_label_reliance ORDER BY word")
+        stage.write_pieces(scorer, bundle, target, seen_words["word"].to_list())
     catalog.refresh(target)
     if json_:
         print_json({**run.counts, "candidates": len(candidates), "controls": len(targets) - len(candidates)})

@@ -160,7 +160,7 @@ def _ask_sample(
 
 
 def _ask_query(
-    store: Store, bundle: Bundle, name: str, values: dict[str, str], top: int | None, how: How
+    store: Store, bundle: Bundle, name: str, values: dict[str, str | None], top: int | None, how: How
 ) -> Asked:  # fmt: skip
     from camembias import catalog, requests, sqlfiles
 

@@ -105,3 +105,9 @@ CREATE VIEW units AS
 SELECT * FROM units_parts
 QUALIFY row_number() OVER (PARTITION BY unit, serving_version ORDER BY finished_at DESC NULLS LAST) = 1;
 COMMENT ON VIEW units IS 'one row a finished unit of work and serving version';
+
+CREATE VIEW word_pieces AS
+SELECT * FROM pieces_parts QUALIFY row_number() OVER (PARTITION BY model_version, word ORDER BY pieces, unknown) = 1;
+COMMENT ON VIEW word_pieces IS 'one row a model version and word of its explained tweets, as of the last `camembias effects`';
+COMMENT ON COLUMN word_pieces.pieces IS 'pieces that the tokenizer cuts the word into';
+COMMENT ON COLUMN word_pieces.unknown IS 'of them, those it has no token for: the model sees them all alike';

@@ -95,8 +95,17 @@ def test_classify_explain_ask_and_report(model, stream, tmp_path):
     rows_ = {(row["measure"], row["variant"]): row for row in json.loads(measured.stdout)}
     assert rows_["comprehensiveness", "difference"]["low"] > 0  # better than a random order, beyond chance
     assert rows_["sufficiency", "difference"]["high"] < 0
+    edited = ("effects", "--model", model, "--store", store, "--top", 1, "--tweets", 5, "--word", "🌻", "--json")
+    first, again = (json.loads(camembias(*edited).stdout) for _ in range(2))
+    assert first["edits"] > 0 < first["controls"]
+    assert (again["edits"], again["skipped"]) == (0, first["words"])  # what is measured is not measured twice
+    verdicts = json.loads(
+        camembias("query", "verdicts", "--store", store, "--format", "json", "--param", "top=").stdout
+    )
+    assert {row["verdict"] for row in verdicts} <= {"expected", "model_only", "unused_association", "confirmed_bias"}
     for arguments in (
         ("query", "label_shares"),
+        ("query", "unseen_words", "--param", "kind=word"),
         ("query", "explanation_quality"),
         ("query", "word_label", "--param", "min_tweets=2"),
         ("status",),

@@ -96,6 +96,14 @@ def test_a_bad_decision_is_named_and_changes_nothing(good_store: Store, tmp_path
     assert not good_store.has_part("decisions", "current")
 
 
+def test_unseen_words(good_store: Store) -> None:
+    names = {"le": (1, 0), "nucléaire": (4, 1), "absent": (1, 1)}
+    rows = [{"model_version": "m1", "word": w, "pieces": n, "unknown": u} for w, (n, u) in names.items()]
+    put(good_store, "pieces", "m1", [*rows, {"model_version": "m2", "word": "le", "pieces": 1, "unknown": 1}])
+    assert ask(good_store, "unseen_words", kind=None) == [("nucléaire", "word", 4, 1, 0.25, 1)]
+    assert ask(good_store, "unseen_words") == []
+
+
 def test_concept_suggestions(good_store: Store) -> None:
     """Of 30 tweets, 10 are about `avion`; `avions` stands in 6, all of them its own, and resembles `#avion`."""
     holds = [

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from batch import effects
 from batch.effects import Word
 from camembias import store as stores
+from camembias.checkpoint import load_tokenizer
 from camembias.schemas import TABLES
 from camembias.text import normalise, words
 
@@ -81,3 +82,13 @@ def test_a_replacement_is_of_the_same_kind_and_another_word():
         assert effects._replacement(word, neutral, "t") == expected
     assert effects._replacement("@paul", neutral, "t") == "@compte"  # no other handle is neutral
     assert effects._replacement("#sujet", {}, "t") == "autre"
+
+
+def test_what_the_tokenizer_cannot_see_is_counted(store, tiny_bundle):
+    class Cutting:  # of a scorer, only the tokenizer is asked
+        tokenizer = load_tokenizer(tiny_bundle.layout, 64)
+
+    effects.write_pieces(Cutting(), tiny_bundle, store, ["franchement", "🪬", "nucléaire"])
+    found = {row["word"]: row for row in store.scan("pieces").collect().iter_rows(named=True)}
+    assert found["🪬"]["unknown"] == 1  # in no tweet that the tokenizer was made from
+    assert all(found[word]["unknown"] == 0 < found[word]["pieces"] for word in ("franchement", "nucléaire"))
