@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from camembias import sqlfiles
+from camembias import sqlfiles, sums
 from camembias.errors import QueryError, StoreError
 from camembias.files import replacing
 from camembias.sqlfiles import Query
@@ -23,6 +23,18 @@ from camembias.store import Store
 
 STORE_VARIABLE = "camembias_store"
 _SILENT = "SET enable_progress_bar = false"  # DuckDB would draw one on stdout, into what a program reads
+_BEFORE_SUMS = "25_sampled_tweets"  # the view that says which tweets are summed; later views read the sums
+_WORDS = """
+SELECT w.*, e.target, e.words
+FROM explanations_parts AS e
+JOIN wanted_tweets AS w USING (tweet_id, model_version, method, baseline)
+JOIN model_labels AS m USING (model_version)
+WHERE e.batch IN (SELECT unnest($batches)) AND list_contains(m.labels, e.target)
+QUALIFY row_number() OVER (
+    PARTITION BY e.tweet_id, e.model_version, e.target, e.method, e.baseline
+    ORDER BY e.computed_at DESC NULLS LAST, e.batch
+) = 1
+"""
 _EXPLAIN = re.compile(r"\s*EXPLAIN\b(\s+ANALYZE\b)?(\s*\((?!\s*(?i:SELECT|WITH|FROM)\b)[^()]*\))?", re.IGNORECASE)
 
 
@@ -31,13 +43,13 @@ def refresh(store: Store) -> Path:
     with (store.root / "audit.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with replacing(store.catalog) as temporary, duckdb.connect(str(temporary)) as connection:
-            _build(connection, store.root.resolve())
+            _build(connection, store)
     return store.catalog
 
 
-def _build(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
+def _build(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     connection.execute(_SILENT)
-    default = str(root).replace("'", "''")
+    default = str(store.root.resolve()).replace("'", "''")
     # The variable lets a moved or mounted store be read: SET VARIABLE camembias_store = '/new/place'
     connection.execute(
         "CREATE MACRO parts(part_table) AS "
@@ -49,6 +61,32 @@ def _build(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
                 connection.execute(sql)
             except duckdb.Error as err:
                 raise QueryError(f"sql/{kind}/{stem}.sql does not load: {err}") from err
+            if stem == _BEFORE_SUMS:
+                _renew_sums(connection, store)
+
+
+def _renew_sums(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
+    """Make the parts `sums` and `edited_scores` what the explanations say, reading only blocks that changed."""
+    tweets = connection.sql("FROM sampled_tweets").pl()
+    edited = connection.sql("SELECT DISTINCT model_version, word FROM effects_parts").pl()
+    wanted = {block.name: block for block in sums.blocks(tweets, edited)}
+    for name in set(store.part_names("sums")) - set(wanted):
+        store.part("sums", name).unlink()
+        store.part("edited_scores", name).unlink(missing_ok=True)
+    for name, block in wanted.items():
+        if not store.has_part("sums", name):
+            found = sums.summed(_words_of(connection, block.tweets), edited)
+            store.write("edited_scores", name, found[1])
+            store.write("sums", name, found[0])  # the last: where it is, both are
+
+
+def _words_of(connection: duckdb.DuckDBPyConnection, tweets: pl.DataFrame) -> pl.DataFrame:
+    """The explanations of these tweets with their words, the latest of each target, as in the view `explanations`."""
+    batches = tweets["batches"].explode().unique().to_list()
+    connection.register("wanted_tweets", tweets.drop("batches", "batch", "mark").to_arrow())
+    rows: pl.DataFrame = connection.sql(_WORDS, params={"batches": batches}).pl()
+    connection.unregister("wanted_tweets")
+    return rows
 
 
 @contextmanager

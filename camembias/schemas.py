@@ -203,6 +203,37 @@ TABLES: dict[str, pl.Schema] = {
             "computed_at": TIME,
         }
     ),
+    # sums over the tweets of one block that have one weight: made by refresh, and made again when they are gone
+    "sums": pl.Schema(
+        {
+            "model_version": pl.String(),
+            "method": pl.String(),
+            "baseline": pl.String(),
+            "word": pl.String(),
+            "label": pl.String(),
+            "pi": pl.Float64(),
+            "tweets": pl.Int64(),
+            "occurrences": pl.Int64(),
+            "x": pl.Float64(),  # centred logits
+            "xx": pl.Float64(),
+            "abs_x": pl.Float64(),
+            "positive": pl.Int64(),
+            "strongest": pl.Int64(),
+        }
+    ),
+    # the scores of edited words, tweet by tweet: an error by author needs them
+    "edited_scores": pl.Schema(
+        {
+            "model_version": pl.String(),
+            "method": pl.String(),
+            "baseline": pl.String(),
+            "tweet_id": pl.String(),
+            "word": pl.String(),
+            "label": pl.String(),
+            "pi": pl.Float64(),
+            "x": pl.Float64(),
+        }
+    ),
     # how a model's tokenizer cuts a word of the explained tweets
     "pieces": pl.Schema(
         {"model_version": pl.String(), "word": pl.String(), "pieces": pl.Int32(), "unknown": pl.Int32()}

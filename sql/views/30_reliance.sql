@@ -15,17 +15,18 @@ COMMENT ON COLUMN sampled_word_scores.score IS 'centred logits, occurrences in t
 COMMENT ON COLUMN sampled_word_scores.pi IS 'inclusion probability of the tweet, 0 to 1';
 COMMENT ON COLUMN sampled_word_scores.strongest IS 'true: no word of the tweet pushes the label more';
 
--- Sums that add over tweets; w = 1 / pi, x = score. Everything below is made from these.
+-- Sums that add over tweets; w = 1 / pi, x = score. Everything below is made from these, and they from the parts `sums`,
+-- which refresh keeps as sampled_word_scores would have them.
 CREATE TABLE word_label_sums AS
 WITH sums AS (
     SELECT
         model_version, method, baseline, word, label,
-        count(*) AS tweets, CAST(sum(occurrences) AS BIGINT) AS occurrences,
-        sum(1 / pi) AS w, sum(score / pi) AS wx, sum(abs(score) / pi) AS w_abs_x,
-        sum(1 / pi ** 2) AS w2, sum(score / pi ** 2) AS w2x, sum((score / pi) ** 2) AS w2xx,
-        sum((1 - pi) / pi ** 2) AS v, sum((1 - pi) / pi ** 2 * score) AS vx, sum((1 - pi) * (score / pi) ** 2) AS vxx,
-        coalesce(sum(1 / pi) FILTER (score > 0), 0) AS w_positive, coalesce(sum(1 / pi) FILTER (strongest), 0) AS w_strongest
-    FROM sampled_word_scores
+        CAST(sum(tweets) AS BIGINT) AS tweets, CAST(sum(occurrences) AS BIGINT) AS occurrences,
+        sum(tweets / pi) AS w, sum(x / pi) AS wx, sum(abs_x / pi) AS w_abs_x,
+        sum(tweets / pi ** 2) AS w2, sum(x / pi ** 2) AS w2x, sum(xx / pi ** 2) AS w2xx,
+        sum((1 - pi) / pi ** 2 * tweets) AS v, sum((1 - pi) / pi ** 2 * x) AS vx, sum((1 - pi) / pi ** 2 * xx) AS vxx,
+        sum(positive / pi) AS w_positive, sum(strongest / pi) AS w_strongest
+    FROM sums_parts
     GROUP BY ALL
 )
 -- a kind costs ten regular expressions: once a word, not once an occurrence

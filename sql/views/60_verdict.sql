@@ -8,8 +8,8 @@ COMMENT ON COLUMN decisions.decision IS 'bias, expected, or unsure';
 -- least 10 wrote the tweets. That needs the scores themselves, so only words that were edited get it.
 CREATE TABLE word_label_clustered AS
 WITH scores AS (
-    SELECT s.model_version, s.method, s.baseline, s.word, s.label, s.tweet_id, t.author, s.score, 1 / s.pi AS w
-    FROM sampled_word_scores AS s SEMI JOIN effects AS e USING (model_version, word) LEFT JOIN tweets AS t USING (tweet_id)
+    SELECT s.model_version, s.method, s.baseline, s.word, s.label, s.tweet_id, t.author, s.x AS score, 1 / s.pi AS w
+    FROM edited_scores_parts AS s LEFT JOIN tweets AS t USING (tweet_id)
 ),
 authors AS (
     SELECT model_version, method, baseline, word, count(DISTINCT author) >= 10 AS enough FROM scores GROUP BY ALL

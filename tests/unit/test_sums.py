@@ -1,0 +1,160 @@
+"""The sums on arrays are those of the SQL view that says what is summed, whatever the explanations are."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from camembias import catalog, sums
+from camembias import store as stores
+from camembias.schemas import TABLES
+from camembias.store import Store
+
+LABELS = ("avion", "viande", "autre")
+DAY = stores.now()
+IN_SQL = """
+SELECT model_version, method, baseline, word, label, pi, count(*) AS tweets, sum(occurrences) AS occurrences,
+    sum(score) AS x, sum(score ** 2) AS xx, sum(abs(score)) AS abs_x,
+    count(*) FILTER (score > 0) AS positive, count(*) FILTER (strongest) AS strongest
+FROM sampled_word_scores GROUP BY ALL
+"""
+numbers = st.floats(-3, 3, width=16)
+tweets = st.lists(
+    st.tuples(st.lists(st.sampled_from(["le", "train", "🌻", "l'"]), max_size=6), st.sampled_from([0.25, 1.0])),
+    min_size=1,
+    max_size=8,
+)
+
+
+def put(into: Store, table: str, name: str, rows: list[dict[str, Any]]) -> None:
+    into.write(table, name, pl.DataFrame(rows, schema=TABLES[table]))
+
+
+def explanation(tweet: str, target: str, words: list[tuple[str, float]], batch: str, age: int = 0) -> dict[str, Any]:
+    listed = [
+        {"word": w, "surface": w, "start": 5 * i, "stop": 5 * i + 4, "score": s} for i, (w, s) in enumerate(words)
+    ]
+    row = {"tweet_id": tweet, "target": target, "words": listed, "batch": batch, "converged": True, "label": "avion"}
+    row |= {"model_version": "m", "method": "ig", "baseline": "mask"}
+    return {**row, "computed_at": DAY - timedelta(days=age)}
+
+
+def fill(made: Store, found: list[tuple[list[str], float]], scores: list[float]) -> None:
+    """Every tweet is drawn: its permanent number is never looked at by what is tested here."""
+    dice = iter(scores * 200)
+    for number, (words, _) in enumerate(found):
+        for target in LABELS:
+            rows = [explanation(f"t{number}", target, [(word, next(dice)) for word in words], f"b{number % 2}")]
+            put(made, "explanations", f"e{number}-{target}", rows)
+    put(
+        made,
+        "draws",
+        "d",
+        [{"design_id": "d", "tweet_id": f"t{n}", "key": "k", "pi": pi} for n, (_, pi) in enumerate(found)],
+    )
+    design = {"design_id": "d", "model_version": "m", "serving_version": "v", "method": "ig", "baseline": "mask"}
+    put(made, "designs", "d", [{**design, "seed": "s", "rates": [], "created_at": DAY}])
+    put(made, "models", "v", [{"model_version": "m", "serving_version": "v", "labels": LABELS, "seen_at": DAY}])
+
+
+def both(made: Store) -> tuple[pl.DataFrame, pl.DataFrame]:
+    catalog.refresh(made)
+    key = ["word", "label", "pi"]
+    totals = "SELECT * REPLACE (CAST(occurrences AS BIGINT) AS occurrences) FROM ({})"
+    return tuple(  # type: ignore[return-value]
+        catalog.run_sql(made, totals.format(sql)).sort(key)
+        for sql in (
+            IN_SQL,
+            "SELECT model_version, method, baseline, word, label, pi, sum(tweets) AS tweets, "
+            "sum(occurrences) AS occurrences, "
+            "sum(x) AS x, sum(xx) AS xx, sum(abs_x) AS abs_x, sum(positive) AS positive, sum(strongest) AS strongest "
+            "FROM sums_parts GROUP BY ALL",
+        )
+    )
+
+
+def same(left: pl.DataFrame, right: pl.DataFrame) -> bool:
+    names = [name for name, dtype in left.schema.items() if dtype == pl.Float64()]
+    exact = [name for name in left.columns if name not in names]
+    if not left.select(exact).cast(pl.String()).equals(right.select(exact).cast(pl.String())):
+        return False
+    return all(left[name].to_list() == pytest.approx(right[name].to_list(), abs=1e-6) for name in names)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tweets, st.lists(numbers, min_size=5, max_size=12))
+def test_arrays_and_sql_agree(tmp_path_factory, found, scores) -> None:
+    made = stores.create(tmp_path_factory.mktemp("s") / "store")
+    fill(made, found, scores)
+    assert same(*both(made))
+
+
+@pytest.fixture
+def made(tmp_path) -> Store:
+    store = stores.create(tmp_path / "store")
+    fill(store, [(["le", "train", "le"], 1.0), (["train"], 0.25), (["🌻", "le"], 1.0)], [0.5, -1.0, 2.0, 0.25])
+    return store
+
+
+def test_what_has_not_changed_is_not_read_again(made, monkeypatch) -> None:
+    catalog.refresh(made)
+    names = made.part_names("sums")
+    monkeypatch.setattr(sums, "summed", None)  # a call would raise
+    catalog.refresh(made)
+    assert made.part_names("sums") == names
+
+
+def test_an_explanation_made_again_replaces_its_sums(made) -> None:
+    catalog.refresh(made)
+    before = made.part_names("sums")
+    rows = [explanation("t1", target, [("train", 9.0 * n)], "again", age=-1) for n, target in enumerate(LABELS)]
+    put(made, "explanations", "again", rows)
+    old, new = both(made)
+    assert same(old, new)
+    assert new.filter(word="train", label="autre", pi=0.25)["x"].item() == pytest.approx(9.0)
+    assert len(made.part_names("sums")) == len(before)
+    assert made.part_names("sums") != before
+
+
+def test_a_design_that_raises_a_probability_is_seen(made) -> None:
+    catalog.refresh(made)
+    put(
+        made,
+        "designs",
+        "e",
+        [{"design_id": "e", "model_version": "m", "method": "ig", "baseline": "mask", "seed": "s"}],
+    )
+    put(made, "draws", "e", [{"design_id": "e", "tweet_id": "t1", "key": "k", "pi": 0.5}])
+    old, new = both(made)
+    assert same(old, new)
+    assert set(new.filter(word="train")["pi"]) == {0.5, 1.0}
+
+
+def test_blocks_of_older_batches_stay_when_new_ones_come(monkeypatch) -> None:
+    monkeypatch.setattr(sums, "BLOCK", 2)
+    rows = [
+        {"tweet_id": f"t{n}", "model_version": "m", "method": "i", "baseline": "b", "pi": 1.0, "batch": f"b{n}"}
+        for n in range(5)
+    ]
+    tweets_ = pl.DataFrame(rows).with_columns(mark=pl.int_range(5, dtype=pl.UInt64()))
+    edited = pl.DataFrame(schema={"model_version": pl.String(), "word": pl.String()})
+    few, many = ([block.name for block in sums.blocks(tweets_.head(n), edited)] for n in (4, 5))
+    assert many[:2] == few
+    assert len(many) == 3
+    word = pl.DataFrame({"model_version": ["m"], "word": ["train"]})
+    assert not set(few) & {block.name for block in sums.blocks(tweets_, word)}
+    assert not list(sums.blocks(tweets_.head(0), edited))
+
+
+def test_a_tweet_whose_labels_disagree_on_words_is_left_out(made) -> None:
+    rows = [explanation("t0", "avion", [("autre", 1.0)], "again", age=-1)]
+    put(made, "explanations", "again", rows)
+    old, new = both(made)
+    assert same(old, new)
+    assert "le" in set(new["word"])
+    assert new.filter(word="le")["tweets"].max() == 1
