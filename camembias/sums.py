@@ -50,7 +50,8 @@ def summed(rows: pl.DataFrame, edited: pl.DataFrame) -> tuple[pl.DataFrame, pl.D
     `rows`: one a tweet and label, with tweet_id, model_version, method, baseline, pi, target, words.
     """
     sums, kept = [pl.DataFrame(schema=TABLES["sums"])], [pl.DataFrame(schema=TABLES["edited_scores"])]
-    for scope, mine in rows.partition_by(*_SCOPE, as_dict=True, include_key=False).items():
+    for scope in rows.select(_SCOPE).unique().rows():
+        mine = rows.filter(pl.all_horizontal(pl.col(n) == v for n, v in zip(_SCOPE, scope, strict=True)))
         wanted = edited.filter(pl.col("model_version") == scope[0])["word"]
         for frames, found in zip((sums, kept), _of_one_model(mine, wanted), strict=True):
             named = [pl.lit(value).alias(name) for name, value in zip(_SCOPE, scope, strict=True)]
