@@ -9,7 +9,7 @@ WORKDIR /app
 COPY pyproject.toml constraints.txt LICENSE ./
 RUN touch README.md && mkdir -p camembias/cli train export batch explain_worker \
  && pip install -q --no-cache-dir -c constraints.txt ${TORCH_INDEX:+--index-url $TORCH_INDEX} torch \
- && pip install -q --no-cache-dir -c constraints.txt '.[train,export,batch,worker,report]' \
+ && pip install -q --no-cache-dir -c constraints.txt '.[train,export,batch,worker,report,monitor]' \
  && pip uninstall -q -y camembias \
  && rm -rf /opt/venv/lib/python3.11/site-packages/torch/include build *.egg-info
 COPY . .
@@ -18,7 +18,7 @@ RUN pip install -q --no-cache-dir --no-deps -e . && rm -rf build
 FROM python:3.11-slim-bookworm
 # Read-only at run time: what changes lies in the volumes under /data.
 RUN useradd --uid 10001 --create-home camembias \
- && mkdir -p /data/models /data/stores /data/inbox && chown -R camembias /data
+ && mkdir -p /data/models /data/stores /data/reports /data/snapshots /data/inbox && chown -R camembias /data
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 ENV PATH=/opt/venv/bin:$PATH \

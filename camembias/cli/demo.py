@@ -10,7 +10,7 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from camembias.cli.console import out, print_table
+from camembias.cli.console import ModelOption, StoreOption, out, print_table
 
 LABELLED = 3600
 SAMPLE = 800
@@ -19,6 +19,7 @@ CANDIDATES = 3  # suspicious words a label
 
 def register(app: typer.Typer) -> None:
     app.command()(demo)
+    app.command()(first_start)
 
 
 def demo(
@@ -30,11 +31,46 @@ def demo(
 
     Example: camembias demo
     """
-    from camembias import synthetic
-    from camembias.cli import asking, auditing, exporting, training
+    from camembias.cli import asking, auditing
 
     data, model, store = folder / "data", folder / "models" / "demo", folder / "stores" / "demo"
     began = time.monotonic()
+    stream = _model_and_stream(data, model, tweets)
+    auditing.audit(model, store, stream, sample, CANDIDATES, edited=200)
+    auditing.step("asking")
+    asking.query("label_shares", store)
+    _show_planted(store, data / "planted.json")
+    asking.report(store, folder / "report.html")
+    out.print(
+        f"\ndone in {time.monotonic() - began:.0f} s. Everything is in {folder}/; next:\n"
+        f"  camembias query --store {store}\n"
+        f"  camembias query verdicts --store {store}\n"
+        f"  camembias sql 'SELECT * FROM word_label_verdict LIMIT 5' --store {store}"
+    )
+
+
+def first_start(
+    model: ModelOption = Path("models/default"),
+    store: StoreOption = Path("stores/default"),
+    tweets: Annotated[int, typer.Option(help="Invented tweets to classify.")] = 2_000,
+) -> None:
+    """Where there is no model yet, make the demo's and classify invented tweets, so that a new stack has what to show.
+
+    Example: camembias first-start --model models/default --store stores/default
+    """
+    from camembias.cli import bulk
+
+    if (model / "onnx" / "model.onnx").exists():
+        out.print(f"{model} is there", markup=False)
+        return
+    bulk.classify(model, [_model_and_stream(store.parent / "first-start", model, tweets)], store)
+
+
+def _model_and_stream(data: Path, model: Path, tweets: int) -> Path:
+    """The demo's model, and a file of tweets in which the planted words say nothing; what is there is kept."""
+    from camembias import synthetic
+    from camembias.cli import auditing, exporting, training
+
     labelled, stream = data / "labelled.csv", data / "stream.csv"
     if not labelled.exists() or not stream.exists():
         auditing.step("inventing tweets")
@@ -49,17 +85,7 @@ def demo(
     if not (model / "onnx" / "model.onnx").exists():
         auditing.step("exporting to ONNX")
         exporting.export(model)
-    auditing.audit(model, store, stream, sample, CANDIDATES, edited=200)
-    auditing.step("asking")
-    asking.query("label_shares", store)
-    _show_planted(store, data / "planted.json")
-    asking.report(store, folder / "report.html")
-    out.print(
-        f"\ndone in {time.monotonic() - began:.0f} s. Everything is in {folder}/; next:\n"
-        f"  camembias query --store {store}\n"
-        f"  camembias query verdicts --store {store}\n"
-        f"  camembias sql 'SELECT * FROM word_label_verdict LIMIT 5' --store {store}"
-    )
+    return stream
 
 
 def _show_planted(store: Path, planted: Path) -> None:

@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from camembias import synthetic
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
-PASSWORD = "motdepasse42"
+PASSWORD, REPORT_PORT = "motdepasse42", 18080
 
 
 def engine() -> str | None:
@@ -34,6 +35,11 @@ class Stack:
             "COMPOSE_PROJECT_NAME": "camembias-test",
             "CAMEMBIAS_REDIS_PASSWORD": PASSWORD,
             "CAMEMBIAS_INBOX": str(inbox),
+            "CAMEMBIAS_REPORT_PORT": str(REPORT_PORT),
+            "CAMEMBIAS_SCHEDULE_SAMPLE": "20s",
+            "CAMEMBIAS_SCHEDULE_REFRESH": "10s",
+            "CAMEMBIAS_SCHEDULE_REPORT": "20s",
+            "CAMEMBIAS_SCHEDULE_COMPACT": "off",
         }
 
     def compose(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -46,35 +52,98 @@ class Stack:
     def camembias(self, *arguments: str) -> str:
         return self.compose("run", "--rm", "-T", "cli", "camembias", *arguments).stdout
 
+    def ask(self, statement: str) -> int:
+        rows = json.loads(self.camembias("sql", statement, "--format", "json"))
+        return int(next(iter(rows[0].values())))
+
+    def until(self, what: str, found: Callable[[], bool], seconds: float) -> float:
+        """Seconds until it is so."""
+        began = time.monotonic()
+        while not found():
+            logs = (
+                self.compose("logs", "--no-color", "--tail", "30").stdout[-6000:]
+                if time.monotonic() - began > seconds
+                else ""
+            )
+            assert not logs, (what, logs)
+            time.sleep(3)
+        return time.monotonic() - began
+
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def inbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("inbox")
+    made.chmod(0o755)
+    return made
+
+
+@pytest.fixture(scope="module")
+def stack(inbox: Path) -> Iterator[Stack]:
     if reason := engine():
         pytest.skip(reason)
-    inbox = tmp_path_factory.mktemp("inbox")
-    synthetic.tweets(400, seed=1).write_csv(inbox / "labelled.csv")
-    synthetic.tweets(300, seed=2, planted=False).drop("label").write_csv(inbox / "stream.csv")
-    for path in (inbox, *inbox.iterdir()):
-        path.chmod(0o755)
     stack = Stack(inbox)
     stack.compose("build", "cli")
     yield stack
     stack.compose("down", "-v", "--remove-orphans", check=False)
 
 
+def report() -> str:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{REPORT_PORT}/index.html", timeout=5) as answer:
+            return answer.read().decode("utf-8")
+    except OSError:
+        return ""
+
+
+def test_up_on_a_fresh_clone_ends_with_a_report(stack):
+    began = time.monotonic()
+    stack.compose("up", "-d")  # trains the demo's model first
+    up = time.monotonic() - began
+    waited = stack.until("a report", lambda: "<html" in report(), 300)
+    print(f"first start {up:.0f} s, the report after {waited:.0f} s more")
+    size = subprocess.run(
+        ["docker", "image", "inspect", "-f", "{{.Size}}", "camembias:0.1.0"], capture_output=True, text=True, check=True
+    )
+    print(f"image: {int(size.stdout) / 1e9:.2f} GB")
+
+
+def test_what_arrives_is_classified_and_a_sample_explained(stack, inbox):
+    """`beat` asks for the sample, the worker explains it; nobody here queues anything."""
+    synthetic.tweets(300, seed=3, planted=False).drop("label").write_csv(inbox / "late.part")
+    (inbox / "late.part").rename(inbox / "late.csv")
+    where = "FROM current_predictions WHERE starts_with(tweet_id, '100000003')"
+    stack.until("predictions", lambda: stack.ask(f"SELECT count(*) {where}") == 300, 120)
+    waited = stack.until("explanations", lambda: stack.ask("SELECT count(*) FROM explanations") > 0, 300)
+    print(f"explained after {waited:.0f} s")
+
+
 def test_the_worker_of_the_stack_explains_what_the_command_line_queued(stack):
-    small = ("--base-model", "tiny", "--epochs", "2")
-    stack.camembias("train", "/data/inbox/labelled.csv", "--out", "/data/models/default", *small)
-    stack.camembias("export", "/data/models/default")
-    found = json.loads(stack.camembias("classify", "/data/models/default", "/data/inbox/stream.csv", "--json"))
-    assert found["classified"] == 300
-    stack.compose("up", "-d", "redis", "explain-worker")
     text = "Franchement, le nucléaire ne remplacera pas le train."
     asked = json.loads(stack.camembias("explain", "--text", text, "--wait", "--json"))
     assert asked["failed"] == 0
     log = stack.compose("logs", "--no-color", "explain-worker").stdout
     line = next(line for line in log.splitlines() if "camembias.explain" in line and "succeeded" in line)
     print(line)
+
+
+def test_a_killed_worker_and_a_restarted_queue_lose_and_double_nothing(stack):
+    asked = json.loads(stack.camembias("explain", "--sample", "200", "--json"))
+    assert asked["tweets"] > 50
+    time.sleep(4)
+    stack.compose("kill", "-s", "KILL", "explain-worker")
+    stack.compose("restart", "redis")
+    stack.compose("up", "-d", "explain-worker")
+    key = "tweet_id, model_version, method, baseline"
+    left = f"SELECT count(*) FROM requests ANTI JOIN explanations USING ({key})"
+    stack.until("no request without an explanation", lambda: stack.ask(left) == 0, 400)
+    rows = f"SELECT 1 FROM explanations_parts GROUP BY {key}, target HAVING count(*) > 1"
+    doubled = stack.ask(f"SELECT count(*) FROM ({rows})")
+    failed = stack.ask("SELECT count(*) FROM failures")
+    print(f"after the kills: 0 lost, {doubled} doubled, {failed} failed")
+    assert (doubled, failed) == (0, 0)
+
+
+def test_the_worker_stops_in_good_order(stack):
     began = time.monotonic()
     stack.compose("stop", "explain-worker")
     assert time.monotonic() - began < 60  # a soft shutdown, not a kill after the grace period

@@ -1,0 +1,102 @@
+"""schedule: the jobs of every night, without cron."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from camembias.cli.console import ModelOption, StoreOption, errors, out
+from camembias.errors import StoreError
+from camembias.schedule import Job, Past, chosen, due
+from camembias.store import Store, now, open_existing, running
+
+_POLL_S = 5.0
+_CAMEMBIAS = (sys.executable, "-c", "from camembias.cli import main; main()")
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(schedule)
+
+
+def schedule(
+    model: ModelOption = Path("models/default"),
+    store: StoreOption = Path("stores/default"),
+    reports: Annotated[Path, typer.Option(help="Folder of the report, as index.html.")] = Path("report"),
+    snapshots: Annotated[Path, typer.Option(help="Folder of the nightly snapshot.")] = Path("snapshots"),
+    sample: Annotated[int, typer.Option(help="Tweets to explain a night, stratified.")] = 200,
+    once: Annotated[bool, typer.Option("--once", help="Run what is due now, and end: for cron.")] = False,
+) -> None:
+    """Sample, refresh, compact, snapshot and report, each at its time; what was missed is caught up.
+
+    When: CAMEMBIAS_SCHEDULE_SAMPLE, _REFRESH, _COMPACT, _SNAPSHOT, _REPORT: an interval (15m), a time (02:00) or off.
+
+    Example: camembias schedule --model models/mine --store stores/mine --once
+    """
+    jobs = chosen(_jobs(model, store, reports, snapshots, sample), os.environ)
+    for folder in (reports, snapshots):
+        folder.mkdir(parents=True, exist_ok=True)
+    while True:
+        try:
+            with _alone(store) as target:
+                for job in due(jobs, _past(target), now().astimezone()):
+                    _run(target, job)
+        except StoreError as err:
+            if once:
+                raise
+            errors.print(f"waiting: {err}", markup=False, soft_wrap=True)
+        if once:
+            return
+        time.sleep(_POLL_S)
+
+
+def _jobs(
+    model: Path, store: Path, reports: Path, snapshots: Path, sample: int
+) -> dict[str, tuple[str, tuple[str, ...]]]:
+    here = ("--store", str(store))
+    asked = ("explain", "--model", str(model), *here, "--sample", str(sample), "--strategy", "stratified")
+    return {
+        "sample": ("02:00", asked),
+        "compact": ("03:00", ("compact", *here)),
+        "refresh": ("15m", ("refresh", *here)),
+        "snapshot": ("04:00", ("snapshot", str(snapshots / "latest.duckdb"), *here)),
+        "report": ("15m", ("report", *here, "--out", str(reports / "index.html"))),
+    }
+
+
+@contextmanager
+def _alone(store: Path) -> Iterator[Store]:
+    """The store, while no other scheduler works on it: none starts a job that is still running."""
+    target = open_existing(store)
+    with (target.root / "schedule.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as err:
+            raise StoreError(f"another scheduler is at work on '{store}'; let it end") from err
+        yield target
+
+
+def _past(store: Store) -> dict[str, Past]:
+    """The last run of each kind."""
+    rows = store.scan("runs").filter(pl.col("kind").str.starts_with("schedule ")).sort("started_at").collect()
+    return {row["kind"]: Past(row["started_at"], row["status"] == "done") for row in rows.iter_rows(named=True)}
+
+
+def _run(store: Store, job: Job) -> None:
+    """One job in a process of its own, so that none leaves memory or threads behind; written down in `runs`."""
+    began = time.monotonic()
+    with running(store, job.kind, {"command": list(job.command)}) as run:
+        done = subprocess.run([*_CAMEMBIAS, *job.command], capture_output=True, text=True, check=False)
+        run.counts["exit_code"], run.status = done.returncode, "done" if done.returncode == 0 else "failed"
+    said = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
+    last = f": {said[-1]}" if said else ""
+    out.print(f"{job.name}: {run.status} in {time.monotonic() - began:.1f} s{last}", markup=False, soft_wrap=True)
