@@ -23,6 +23,21 @@ class Piece:
     score: float | None
 
 
+def strongest(pieces: Sequence[Piece]) -> float:
+    """The largest score of the text, whatever its sign, in logits."""
+    return max((abs(piece.score) for piece in pieces if piece.score is not None), default=0.0)
+
+
+def colour(piece: Piece, top: float) -> tuple[str, str] | None:
+    """(background, letters) of a piece as #rrggbb, in a text whose strongest score is `top`; None: it stays plain."""
+    if piece.score is None or not top or abs(piece.score) < _FAINTEST * top:
+        return None
+    share = abs(piece.score) / top
+    red, green, blue = (round(255 + (one - 255) * share) for one in (TOWARDS if piece.score > 0 else AWAY))
+    light = 0.299 * red + 0.587 * green + 0.114 * blue
+    return f"#{red:02x}{green:02x}{blue:02x}", "#000000" if light > 140 else "#ffffff"
+
+
 @dataclass(frozen=True, slots=True)
 class Shading:
     tweet_id: str
@@ -36,16 +51,10 @@ class Shading:
 
     @property
     def strongest(self) -> float:
-        return max((abs(piece.score) for piece in self.pieces if piece.score is not None), default=0.0)
+        return strongest(self.pieces)
 
     def colour(self, piece: Piece) -> tuple[str, str] | None:
-        """(background, letters) of a piece as #rrggbb; None for one that stays plain."""
-        if piece.score is None or not self.strongest or abs(piece.score) < _FAINTEST * self.strongest:
-            return None
-        share = abs(piece.score) / self.strongest
-        red, green, blue = (round(255 + (one - 255) * share) for one in (TOWARDS if piece.score > 0 else AWAY))
-        light = 0.299 * red + 0.587 * green + 0.114 * blue
-        return f"#{red:02x}{green:02x}{blue:02x}", "#000000" if light > 140 else "#ffffff"
+        return colour(piece, self.strongest)
 
     def words(self) -> list[Piece]:
         """The words, strongest first."""
@@ -72,7 +81,7 @@ def shade(
     row = next((row for row in rows if row["target"] == wanted), rows[0])
     return Shading(
         row["tweet_id"], row["target"], predicted, probabilities, row["logit"], row["relative_error"], row["converged"],
-        tuple(_pieces(row["words"], text)),
+        tuple(cut(row["words"], text)),
     )  # fmt: skip
 
 
@@ -94,7 +103,8 @@ def write_html(shadings: Sequence[Shading], target: Path) -> Path:
     return target
 
 
-def _pieces(words: Sequence[Mapping[str, Any]], text: str | None) -> list[Piece]:
+def cut(words: Sequence[Mapping[str, Any]], text: str | None) -> list[Piece]:
+    """The text cut at its words, all of it; without `text` (it was blanked) the words stand one space apart."""
     if text is None:
         return [piece for word in words for piece in (Piece(word["surface"], word["score"]), Piece(" ", None))][:-1]
     pieces, at = [], 0

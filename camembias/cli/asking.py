@@ -25,6 +25,11 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
+class Lang(StrEnum):
+    EN = "en"
+    FR = "fr"
+
+
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
 OutOption = Annotated[Path | None, typer.Option("--out", help="Write to this file instead.")]
 
@@ -74,14 +79,17 @@ def sql(
 def report(
     store: StoreOption = DEFAULT_STORE,
     out_: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path("report.html"),
+    lang: Annotated[Lang, typer.Option(help="Language of the report.")] = Lang.EN,
+    no_text: Annotated[bool, typer.Option("--no-text", help="Leave tweets and their ids out; words stay.")] = False,
 ) -> None:
     """Write one HTML file that opens offline.
 
-    Example: camembias report --store stores/mine --out report.html
+    Example: camembias report --store stores/mine --lang fr --out report.html
     """
     from camembias.report import write_report
 
-    out.print(f"report in {write_report(stores.open_existing(store), out_)}")
+    written = write_report(stores.open_existing(store), out_, lang.value, with_text=not no_text)
+    out.print(f"report in {written}", markup=False)
 
 
 def refresh(

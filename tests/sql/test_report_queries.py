@@ -33,7 +33,13 @@ def test_a_store_with_refused_rows_only_is_not_empty(empty_store: Store, good_st
 
 
 def test_models_seen_are_newest_first(good_store: Store) -> None:
-    row = {"model_version": "m2", "serving_version": "v2", "name": "later", "labels": ["a", "b"], "manifest": '{"x": 1}'}
+    row = {
+        "model_version": "m2",
+        "serving_version": "v2",
+        "name": "later",
+        "labels": ["a", "b"],
+        "manifest": '{"x": 1}',
+    }
     put(good_store, "models", "v2", [{**row, "seen_at": LATER}])
     assert [(row["name"], row["manifest"]) for row in ask(good_store, "models_seen")] == [
         ("later", '{"x": 1}'),
@@ -43,7 +49,13 @@ def test_models_seen_are_newest_first(good_store: Store) -> None:
 
 def test_last_runs_show_the_latest_of_each_kind(good_store: Store) -> None:
     first = {"run_id": "r1", "kind": "classify", "status": "failed", "started_at": DAY, "finished_at": DAY}
-    second = {"run_id": "r2", "kind": "classify", "status": "running", "started_at": LATER, "versions": '{"torch": "2"}'}
+    second = {
+        "run_id": "r2",
+        "kind": "classify",
+        "status": "running",
+        "started_at": LATER,
+        "versions": '{"torch": "2"}',
+    }
     put(good_store, "runs", "r1", [{**first, "versions": "{}"}])
     put(good_store, "runs", "r2", [second])
     put(good_store, "runs", "r3", [{**first, "run_id": "r3", "kind": "effects", "status": "done", "versions": "{}"}])

@@ -1,0 +1,62 @@
+"use strict";
+// Sorts and filters the verdict table, and opens examples. The page is whole without it.
+(() => {
+  const root = document.documentElement;
+  root.classList.add("js");
+  const table = document.getElementById("verdict-table");
+  if (!table) return;
+
+  const bodies = [...table.tBodies];
+  const headings = [...table.tHead.rows[0].cells];
+  const filters = [...document.querySelectorAll("[data-filter]")];
+  const shown = document.getElementById("shown");
+  const collator = new Intl.Collator(root.lang, { numeric: true, sensitivity: "base" });
+  const fold = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+  const words = bodies.map((body) => fold(body.dataset.word));
+
+  const keyOf = (body, column) => {
+    const cell = body.rows[0].cells[column];
+    if (column === 0) return body.dataset.word;
+    if (cell.dataset.key === undefined) return cell.textContent;
+    return cell.dataset.key === "" ? null : Number(cell.dataset.key); // null: not known, last in either direction
+  };
+
+  const compare = (a, b) => (typeof a === "number" ? a - b : collator.compare(a, b));
+
+  const sort = (heading) => {
+    const column = headings.indexOf(heading);
+    const direction = heading.ariaSort === "ascending" ? "descending" : "ascending";
+    for (const one of headings) one.ariaSort = one === heading ? direction : "none";
+    const keyed = bodies.map((body) => [keyOf(body, column), body]);
+    const sign = direction === "ascending" ? 1 : -1;
+    keyed.sort(([a], [b]) => (a === null || b === null ? (a === null) - (b === null) : sign * compare(a, b)));
+    table.append(...keyed.map(([, body]) => body));
+  };
+
+  const filter = () => {
+    const wanted = filters.filter((one) => one.value !== "").map((one) => [one.dataset.filter, one.value]);
+    let count = 0;
+    bodies.forEach((body, at) => {
+      const fits = ([name, value]) => (name === "word" ? words[at].includes(fold(value)) : body.dataset[name] === value);
+      body.hidden = !wanted.every(fits);
+      count += body.hidden ? 0 : 1;
+    });
+    shown.textContent = shown.dataset.template.replace("{shown}", count).replace("{all}", bodies.length);
+  };
+
+  table.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    if (button.parentElement.scope === "col") return sort(button.parentElement);
+    const open = button.closest("tbody").classList.toggle("open");
+    button.setAttribute("aria-expanded", open);
+  });
+  for (const one of filters) one.addEventListener("input", filter);
+  document.getElementById("reset").addEventListener("click", () => {
+    for (const one of filters) one.value = "";
+    for (const one of headings) one.ariaSort = "none";
+    table.append(...bodies);
+    filter();
+  });
+  filter(); // a browser may have kept what was typed before a reload
+})();
