@@ -12,6 +12,7 @@ from camembias.errors import MissingExtra
 from camembias.files import write_text
 
 TOWARDS, AWAY = (0x1F, 0x5F, 0x99), (0xB3, 0x58, 0x06)  # blue and orange: told apart by the colour-blind too
+_MIDDLE = 0.179  # luminance at which black and white letters read equally well, at 4.6 to 1
 _FAINTEST = 0.05  # of the strongest score of the text; weaker words stay plain
 
 
@@ -34,8 +35,13 @@ def colour(piece: Piece, top: float) -> tuple[str, str] | None:
         return None
     share = abs(piece.score) / top
     red, green, blue = (round(255 + (one - 255) * share) for one in (TOWARDS if piece.score > 0 else AWAY))
-    light = 0.299 * red + 0.587 * green + 0.114 * blue
-    return f"#{red:02x}{green:02x}{blue:02x}", "#000000" if light > 140 else "#ffffff"
+    return f"#{red:02x}{green:02x}{blue:02x}", "#000000" if _luminance(red, green, blue) > _MIDDLE else "#ffffff"
+
+
+def _luminance(*channels: int) -> float:
+    """Relative luminance as WCAG 2 defines it, 0 to 1."""
+    linear = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (one / 255 for one in channels))
+    return sum(weight * one for weight, one in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
