@@ -100,12 +100,10 @@ def softmax(logits: Mapping[str, float]) -> dict[str, float]:
 def write_html(shadings: Sequence[Shading], target: Path) -> Path:
     """One page that opens offline and runs nothing, whatever the texts hold. Raises MissingExtra without jinja2."""
     try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        from camembias.templating import environment
     except ModuleNotFoundError as err:
         raise MissingExtra("jinja2", "report") from err
-    loader = FileSystemLoader(Path(__file__).parent / "templates")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    write_text(target, environment.get_template("explanations.html").render(shadings=shadings))
+    write_text(target, environment().get_template("explanations.html").render(shadings=shadings))
     return target
 
 

@@ -10,19 +10,13 @@ from __future__ import annotations
 import base64
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from camembias import __version__, catalog
 from camembias.errors import MissingExtra
 from camembias.files import write_text
 from camembias.report.wording import TEMPLATES, Wording
 from camembias.store import Store, now
-from camembias.text import printable
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
-
-_KEPT = "\u200d\n\t\u00a0\u202f"  # what a page may hold beside printable characters
 
 
 def write_report(store: Store, target: Path, lang: str = "en", with_text: bool = True) -> Path:
@@ -33,27 +27,15 @@ def write_report(store: Store, target: Path, lang: str = "en", with_text: bool =
     say = Wording(lang)
     try:
         import altair  # noqa: F401
-        import jinja2  # noqa: F401
         import vl_convert  # noqa: F401
+
+        from camembias.templating import environment
     except ModuleNotFoundError as err:
         raise MissingExtra(err.name or "altair", "report") from err
     if not store.catalog.exists():
         catalog.refresh(store)
     write_text(target, environment().get_template("report.html").render(_content(store, say, with_text)))
     return target
-
-
-def environment() -> Environment:
-    """Templates that escape every value, and show control characters and bidi overrides as U+FFFD."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
-
-    def inert(value: Any) -> Any:
-        return printable(value, _KEPT) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, finalize=inert
-    )
 
 
 def _content(store: Store, say: Wording, with_text: bool) -> dict[str, Any]:

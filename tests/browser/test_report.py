@@ -256,13 +256,13 @@ def test_contrast_is_enough_to_read(chromium: Chromium, page: Path) -> None:
 
 
 def test_prints_whole(chromium: Chromium, page: Path) -> None:
-    chromium.open(page)
+    chromium.open(page, 718)  # CSS pixels of A4 between margins of a centimetre
     chromium.call("Emulation.setEmulatedMedia", media="print")
     try:
-        height = (
-            "document.querySelector('.findings').clientHeight >= document.getElementById('verdict-table').offsetHeight"
-        )
-        assert chromium.ask(height)
+        box, table = "document.querySelector('.findings')", "document.getElementById('verdict-table')"
+        assert chromium.ask(f"{box}.clientHeight >= {table}.offsetHeight")
+        assert chromium.ask(f"{table}.getBoundingClientRect().right <= innerWidth")
+        assert chromium.ask(f"getComputedStyle({table}.tHead.rows[0].cells[0]).position") == "static"
         assert chromium.ask("getComputedStyle(document.querySelector('.filters')).display") == "none"
     finally:
         chromium.call("Emulation.setEmulatedMedia", media="")

@@ -8,7 +8,7 @@ import pytest
 from camembias import catalog, sqlfiles
 from camembias.store import Store
 
-from .conftest import DAY, LATER, put
+from .conftest import DAY, LATER, explanation, put
 
 
 def ask(store: Store, name: str, **values: str | None) -> list[dict[str, Any]]:
@@ -90,3 +90,24 @@ def test_finding_examples_keep_to_what_is_asked(good_store: Store) -> None:
         ("train", "avion"), ("vert", "avion"), ("train", "viande"), ("vert", "viande")
     ]  # fmt: skip
     assert [row["words"][1]["score"] for row in found if (row["word"], row["label"]) == ("vert", "viande")] == [0.25]
+
+
+def test_a_tweets_explanation_is_that_of_the_model_explained_last(good_store: Store) -> None:
+    avion, viande = ask(good_store, "tweet_explanation", tweet_id="t1")
+    assert (avion["target"], avion["text"], avion["labels"]) == ("avion", "le train", ["avion", "viande"])
+    assert [word["score"] for word in avion["words"]] == pytest.approx([0.3, 2.0])  # as stored: not centred
+    assert (viande["target"], viande["temperature"]) == ("viande", 1.0)
+    put(
+        good_store,
+        "explanations",
+        "later",
+        [explanation("t1", "avion", [5.0, 6.0], model_version="m2", computed_at=LATER)],
+    )
+    row = {"model_version": "m2", "serving_version": "v2", "labels": ["avion", "viande"], "seen_at": LATER}
+    put(good_store, "models", "v2", [{**row, "manifest": '{"temperature": 1.5}'}])
+    (only,) = ask(good_store, "tweet_explanation", tweet_id="t1")
+    assert (only["model_version"], only["temperature"], only["words"][1]["score"]) == ("m2", 1.5, 6.0)
+
+
+def test_a_tweet_that_was_not_explained_has_no_explanation(good_store: Store) -> None:
+    assert ask(good_store, "tweet_explanation", tweet_id="nobody") == ask(good_store, "tweet_explanation") == []
