@@ -14,8 +14,10 @@ from camembias import catalog, concepts, decisions, sqlfiles
 from camembias import store as stores
 from camembias.cli.console import StoreOption, name_values, out, print_table
 from camembias.errors import CamembiasError, InputError
+from camembias.text import printable
 
 DEFAULT_STORE = Path("stores/default")
+_KEPT = "\u200d\n\t\u00a0\u202f"
 
 
 class Format(StrEnum):
@@ -160,6 +162,7 @@ def _inert(frame: pl.DataFrame) -> list[pl.Expr]:
 
 def _text(text: str, target: Path | None) -> None:
     if target is None:
-        print(text.rstrip("\n"))
+        text = text.rstrip("\n")
+        print(printable(text, _KEPT) if sys.stdout.isatty() else text)  # a program gets what is stored
     else:
         target.write_text(text, encoding="utf-8")
