@@ -301,6 +301,6 @@ def test_a_thousand_findings_stay_quick(chromium: Chromium, tmp_path: Path) -> N
     times["sort all, s"] = during(f"document.querySelector({json.dumps(heading(RELIANCE))}).click()")
     chromium.call("Performance.disable")
     print({name: round(value, 3) for name, value in times.items()})
-    assert times["sort, s"] < 1
-    assert times["filter, s"] < 1
+    assert times["sort, s"] < 0.5  # laying out all of them took 0.4 to 0.7
+    assert times["filter, s"] < 0.5
     assert times["megabytes"] < 5
