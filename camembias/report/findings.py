@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,11 +27,12 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Shade:
-    """A piece of a tweet; a plain one has no style and no score."""
+    """A piece of a tweet; a plain one has no style and no score. `mine`: the word that the finding is about."""
 
     text: str
     score: str = ""
     style: str = ""
+    mine: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def findings(rows: pl.DataFrame, examples: pl.DataFrame | None, say: Wording) ->
     """One a row of `verdicts`, in its order, with its `finding_examples` where there are any."""
     shown: dict[tuple[str, str], list[Example]] = {}
     for row in () if examples is None else examples.iter_rows(named=True):
-        example = Example(row["tweet_id"], row["predicted"] or NONE, _pieces(row["words"], row["text"], say))
+        example = Example(row["tweet_id"], row["predicted"] or NONE, _pieces(row, say))
         shown.setdefault((row["word"], row["label"]), []).append(example)
     names = columns(rows)
     return [
@@ -98,21 +99,27 @@ def _cell(row: Mapping[str, Any], name: str, say: Wording) -> Cell:
     return Cell(say.percent(value) if name == "flip_rate" else say.count(value), f"{value:.6g}")
 
 
-def _pieces(words: Sequence[Mapping[str, Any]], text: str | None, say: Wording) -> list[Shade]:
-    """The tweet, words too weak to matter joined to what lies between them."""
-    cut_up = cut(words, text)
+def _pieces(row: Mapping[str, Any], say: Wording) -> list[Shade]:
+    """The tweet of a `finding_examples` row; words too weak to matter are joined to what lies between them."""
+    cut_up = cut(row["words"], row["text"])
+    names = iter([one["word"] for one in row["words"] if one["surface"]])  # in the order of the pieces with a score
     top, found = strongest(cut_up), list[Shade]()
     for piece in cut_up:
-        shade = _shade(piece, top, say)
-        if found and not shade.style and not found[-1].style:
+        shade = _shade(piece, top, piece.score is not None and next(names, None) == row["word"], say)
+        if found and _is_plain(shade) and _is_plain(found[-1]):
             shade = Shade(found.pop().text + shade.text)
         found.append(shade)
     return found
 
 
-def _shade(piece: Piece, top: float, say: Wording) -> Shade:
+def _is_plain(shade: Shade) -> bool:
+    return not shade.style and not shade.mine
+
+
+def _shade(piece: Piece, top: float, mine: bool, say: Wording) -> Shade:
     colours = colour(piece, top)
     if colours is None or piece.score is None:
-        return Shade(piece.text)
+        return Shade(piece.text, mine=mine)
     sign = "+" if piece.score > 0 else ""
-    return Shade(piece.text, sign + say.number(piece.score), f"background:{colours[0]};color:{colours[1]}")
+    style = f"background:{colours[0]};color:{colours[1]}"
+    return Shade(piece.text, sign + say.number(piece.score), style, mine)

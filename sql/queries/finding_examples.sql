@@ -35,7 +35,8 @@ centred AS (
 SELECT
     d.word, d.label, d.example, d.tweet_id, e.label AS predicted, d.score, t.text,
     list_transform(
-        e.words, lambda w, i: {'surface': w.surface, 'start': w.start, 'stop': w.stop, 'score': c.scores[i]}
+        e.words,
+        lambda w, i: {'word': w.word, 'surface': w.surface, 'start': w.start, 'stop': w.stop, 'score': c.scores[i]}
     ) AS words
 FROM drawn AS d
 JOIN centred AS c USING (model_version, method, baseline, tweet_id, label)

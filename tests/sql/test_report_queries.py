@@ -79,6 +79,7 @@ def test_finding_examples_are_drawn_by_number_and_carry_centred_scores(good_stor
     shown = [[(word["surface"], word["start"], word["stop"]) for word in found[one]["words"]] for one in ("t1", "t2")]
     assert shown[0] == [("le", 0, 2), ("train", 3, 8)]
     assert shown[1] == [("train", 0, 5), ("vert", 6, 10), ("train", 11, 16)]
+    assert [word["word"] for word in found["t2"]["words"]] == ["train", "vert", "train"]
     assert [word["score"] for word in found["t1"]["words"]] == pytest.approx([0.1, 1.0])
     assert [word["score"] for word in found["t2"]["words"]] == pytest.approx([0.5, -0.25, 0.5])
 

@@ -206,7 +206,8 @@ def test_a_finding_carries_its_witnesses_and_its_examples(filled: str) -> None:
     assert '<td class="number" data-key="">–</td>' in first  # effect: never edited
     assert first.count('<p class="text"') == 2  # examples drawn
     assert re.search(
-        r'<ruby style="background:#[0-9a-f]{6};color:#[0-9a-f]{6}">&lt;script&gt;.*?<rt>[+−]1.00</rt>', first
+        r'<ruby class="mine" style="background:#[0-9a-f]{6};color:#[0-9a-f]{6}">&lt;script&gt;.*?<rt>[+−]1.00</rt>',
+        first,
     )
     assert "predicted a&#34;b" in first
 
