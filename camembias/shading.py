@@ -12,6 +12,7 @@ from camembias.errors import MissingExtra
 from camembias.files import write_text
 
 TOWARDS, AWAY = (0x1F, 0x5F, 0x99), (0xB3, 0x58, 0x06)  # blue and orange: told apart by the colour-blind too
+_MIDDLE = 0.179  # luminance at which black and white letters read equally well, at 4.6 to 1
 _FAINTEST = 0.05  # of the strongest score of the text; weaker words stay plain
 
 
@@ -21,6 +22,26 @@ class Piece:
 
     text: str
     score: float | None
+
+
+def strongest(pieces: Sequence[Piece]) -> float:
+    """The largest score of the text, whatever its sign, in logits."""
+    return max((abs(piece.score) for piece in pieces if piece.score is not None), default=0.0)
+
+
+def colour(piece: Piece, top: float) -> tuple[str, str] | None:
+    """(background, letters) of a piece as #rrggbb, in a text whose strongest score is `top`; None: it stays plain."""
+    if piece.score is None or not top or abs(piece.score) < _FAINTEST * top:
+        return None
+    share = abs(piece.score) / top
+    red, green, blue = (round(255 + (one - 255) * share) for one in (TOWARDS if piece.score > 0 else AWAY))
+    return f"#{red:02x}{green:02x}{blue:02x}", "#000000" if _luminance(red, green, blue) > _MIDDLE else "#ffffff"
+
+
+def _luminance(*channels: int) -> float:
+    """Relative luminance as WCAG 2 defines it, 0 to 1."""
+    linear = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (one / 255 for one in channels))
+    return sum(weight * one for weight, one in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +57,10 @@ class Shading:
 
     @property
     def strongest(self) -> float:
-        return max((abs(piece.score) for piece in self.pieces if piece.score is not None), default=0.0)
+        return strongest(self.pieces)
 
     def colour(self, piece: Piece) -> tuple[str, str] | None:
-        """(background, letters) of a piece as #rrggbb; None for one that stays plain."""
-        if piece.score is None or not self.strongest or abs(piece.score) < _FAINTEST * self.strongest:
-            return None
-        share = abs(piece.score) / self.strongest
-        red, green, blue = (round(255 + (one - 255) * share) for one in (TOWARDS if piece.score > 0 else AWAY))
-        light = 0.299 * red + 0.587 * green + 0.114 * blue
-        return f"#{red:02x}{green:02x}{blue:02x}", "#000000" if light > 140 else "#ffffff"
+        return colour(piece, self.strongest)
 
     def words(self) -> list[Piece]:
         """The words, strongest first."""
@@ -72,7 +87,7 @@ def shade(
     row = next((row for row in rows if row["target"] == wanted), rows[0])
     return Shading(
         row["tweet_id"], row["target"], predicted, probabilities, row["logit"], row["relative_error"], row["converged"],
-        tuple(_pieces(row["words"], text)),
+        tuple(cut(row["words"], text)),
     )  # fmt: skip
 
 
@@ -85,16 +100,15 @@ def softmax(logits: Mapping[str, float]) -> dict[str, float]:
 def write_html(shadings: Sequence[Shading], target: Path) -> Path:
     """One page that opens offline and runs nothing, whatever the texts hold. Raises MissingExtra without jinja2."""
     try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        from camembias.templating import environment
     except ModuleNotFoundError as err:
         raise MissingExtra("jinja2", "report") from err
-    loader = FileSystemLoader(Path(__file__).parent / "templates")
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    write_text(target, environment.get_template("explanations.html").render(shadings=shadings))
+    write_text(target, environment().get_template("explanations.html").render(shadings=shadings))
     return target
 
 
-def _pieces(words: Sequence[Mapping[str, Any]], text: str | None) -> list[Piece]:
+def cut(words: Sequence[Mapping[str, Any]], text: str | None) -> list[Piece]:
+    """The text cut at its words, all of it; without `text` (it was blanked) the words stand one space apart."""
     if text is None:
         return [piece for word in words for piece in (Piece(word["surface"], word["score"]), Piece(" ", None))][:-1]
     pieces, at = [], 0

@@ -150,6 +150,19 @@ def _shorten(link: "regex.Match[str]") -> str:
     return f"{space}{link['scheme'] or ''}{link['host']}".lower()
 
 
+def printable(text: str, keep: str = "\u200d") -> str:
+    """Without what a terminal or a page would obey: control characters and bidi overrides become U+FFFD.
+
+    Emoji sequences stay whole; spaces that are not in `keep` become plain ones.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() or one in keep else " " if unicodedata.category(one) == "Zs" else "\ufffd"
+        for one in text
+    )
+
+
 def text_hash(normalised: str) -> str:
     """Short name of a normalised text: 16 hexadecimal digits of its SHA-256. It does not normalise."""
     return sha256(normalised.encode("utf-8", "surrogatepass")).hexdigest()[:16]

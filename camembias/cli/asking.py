@@ -14,8 +14,10 @@ from camembias import catalog, concepts, decisions, sqlfiles
 from camembias import store as stores
 from camembias.cli.console import StoreOption, name_values, out, print_table
 from camembias.errors import CamembiasError, InputError
+from camembias.text import printable
 
 DEFAULT_STORE = Path("stores/default")
+_KEPT = "\u200d\n\t\u00a0\u202f"
 
 
 class Format(StrEnum):
@@ -23,6 +25,11 @@ class Format(StrEnum):
     CSV = "csv"
     JSON = "json"
     PARQUET = "parquet"
+
+
+class Lang(StrEnum):
+    EN = "en"
+    FR = "fr"
 
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
@@ -74,14 +81,17 @@ def sql(
 def report(
     store: StoreOption = DEFAULT_STORE,
     out_: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path("report.html"),
+    lang: Annotated[Lang, typer.Option(help="Language of the report.")] = Lang.EN,
+    no_text: Annotated[bool, typer.Option("--no-text", help="Leave tweets and their ids out; words stay.")] = False,
 ) -> None:
     """Write one HTML file that opens offline.
 
-    Example: camembias report --store stores/mine --out report.html
+    Example: camembias report --store stores/mine --lang fr --out report.html
     """
     from camembias.report import write_report
 
-    out.print(f"report in {write_report(stores.open_existing(store), out_)}")
+    written = write_report(stores.open_existing(store), out_, lang.value, with_text=not no_text)
+    out.print(f"report in {written}", markup=False)
 
 
 def refresh(
@@ -152,6 +162,7 @@ def _inert(frame: pl.DataFrame) -> list[pl.Expr]:
 
 def _text(text: str, target: Path | None) -> None:
     if target is None:
-        print(text.rstrip("\n"))
+        text = text.rstrip("\n")
+        print(printable(text, _KEPT) if sys.stdout.isatty() else text)  # a program gets what is stored
     else:
         target.write_text(text, encoding="utf-8")

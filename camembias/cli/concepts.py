@@ -12,7 +12,8 @@ import typer
 
 from camembias import catalog, sqlfiles
 from camembias import store as stores
-from camembias.cli.console import StoreOption, out, printable
+from camembias.cli.console import StoreOption, out
+from camembias.text import printable
 
 _HELP = """Concept words: what each label is about, so that finding them is no bias.
 

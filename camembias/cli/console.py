@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +28,7 @@ from rich.text import Text
 
 from camembias.errors import InputError, MissingExtra
 from camembias.settings import BROKER_VARIABLE, MODEL_VARIABLE, STORE_VARIABLE
+from camembias.text import printable
 
 _WIDE = 120  # columns of tables in a file or a pipe; rich would say 80, and fold them into ribbons
 
@@ -89,14 +89,6 @@ def shown(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return printable(str(value))
-
-
-def printable(text: str) -> str:
-    """Without what a terminal would obey. The spaces of French typography stay spaces, emoji sequences stay whole."""
-    return "".join(
-        one if one.isprintable() or one == "\u200d" else " " if unicodedata.category(one) == "Zs" else "\ufffd"
-        for one in text
-    )
 
 
 class _Rate(ProgressColumn):

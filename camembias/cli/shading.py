@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from camembias.cli.console import out, printable
+from camembias.cli.console import out
 from camembias.shading import Shading
+from camembias.text import printable
 
 _STRONGEST = 8
 _BAR = 24  # characters of a probability of 1

@@ -1,8 +1,12 @@
 """The report: what it shows, what it says of an empty store, and that hostile words and labels stay text."""
 
+import base64
+import hashlib
 import json
 import re
 import sys
+import tomllib
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,8 +14,9 @@ import polars as pl
 import pytest
 
 from camembias import catalog, sqlfiles, store
-from camembias.errors import MissingExtra
+from camembias.errors import InputError, MissingExtra
 from camembias.report import write_report
+from camembias.report.wording import TEMPLATES, Wording
 from camembias.schemas import TABLES
 from camembias.store import Store
 
@@ -23,7 +28,10 @@ SCRIPT = "<script>alert(1)</script>"
 QUOTED = "a\"b'c<i>"
 LABELS = [QUOTED, "sport"]
 TWEETS = 12
-NONE = "no explanations yet: camembias explain …"
+HOSTILE = f"{SCRIPT} but \u202esecret\u202c \x1b[31mred =cmd|' /C calc'!A0"
+_BINS = [{"tweets": 20, "confidence": 0.9, "accuracy": 0.8, "interval": [0.6, 0.9]}]
+CALIBRATION = {"temperature": 1.5, "before": {"ece": 0.2, "bins": _BINS}, "after": {"ece": 0.1, "bins": _BINS}}
+NONE = "No tweet has been explained yet: camembias explain …"
 
 
 def _write(where: Store, table: str, rows: list[dict]) -> None:
@@ -39,6 +47,9 @@ def _model(where: Store) -> None:
         "per_label": dict.fromkeys(LABELS, found),
         "labels": LABELS,
         "confusion_matrix": [[3, 1], [2, 2]],
+        "intervals": {"accuracy": [0.5, 0.75], "per_label": {"sport": {"f1": [0.25, 0.875]}}},
+        "calibration": CALIBRATION,
+        "shortcuts": {"tweets": 40, "alone": {"author": {"accuracy": 0.58, "macro_f1": 0.56, "named": True}}},
     }
     manifest = {
         "base_model": "camembert-base",
@@ -52,8 +63,10 @@ def _model(where: Store) -> None:
 
 def _explanation(tweet: str, target: str, sign: int, converged: bool = True) -> dict:
     scores = {SCRIPT: 1.0 * sign, "but": -0.5 * sign}
+    starts = [0, len(SCRIPT) + 1]
     words = [
-        {"word": word, "surface": word, "start": 0, "stop": len(word), "score": score} for word, score in scores.items()
+        {"word": word, "surface": word, "start": start, "stop": start + len(word), "score": score}
+        for start, (word, score) in zip(starts, scores.items(), strict=True)
     ]
     return {
         "batch": "b",
@@ -82,6 +95,10 @@ def _filled(where: Store) -> Store:
     base = {"model_version": "m1", "serving_version": "s1", "scores": [], "margin": 1.0, "rescored": False}
     shared = {**base, "run_id": "r", "classified_at": store.now()}
     _write(where, "predictions", [{"tweet_id": name, "label": LABELS[int(name) % 4 == 0], **shared} for name in names])
+    tweets = [{"tweet_id": name, "text": HOSTILE, "author": "a"} for name in names]
+    times = [datetime(2024, 1 + int(name) % 2, 1, tzinfo=UTC) for name in names]
+    _write(where, "tweets", [{**row, "created_at": at} for row, at in zip(tweets, times, strict=True)])
+    _write(where, "concepts", [{"label": "sport", "word": SCRIPT}])  # so there are findings: concept words are expected
     rows = [_explanation(name, target, 1 if target == QUOTED else -1) for name in names for target in LABELS]
     _write(where, "explanations", [*rows, _explanation("bad", QUOTED, 1, converged=False)])
     design = {
@@ -114,55 +131,113 @@ def _tags(text: str) -> list[tuple[str, dict[str, str | None]]]:
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> str:
-    root = tmp_path_factory.mktemp("report")
-    target = root / "out" / "report.html"
-    assert write_report(_filled(store.create(root / "store")), target) == target
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return _filled(store.create(tmp_path_factory.mktemp("report") / "store"))
+
+
+@pytest.fixture(scope="module")
+def filled(shelf: Store, tmp_path_factory: pytest.TempPathFactory) -> str:
+    target = tmp_path_factory.mktemp("page") / "out" / "report.html"
+    assert write_report(shelf, target) == target
     assert [path.name for path in target.parent.iterdir()] == ["report.html"]
     return target.read_text(encoding="utf-8")
 
 
-def test_shows_provenance_metrics_and_the_confusion_matrix(filled: str) -> None:
-    for shown in (
-        "demo",
-        "m1",
-        "s1",
-        "camembert-base",
-        "2.9",
-        "0.625",
-        "3 (75%)",
-        "2 (50%)",
-        "rgba(31, 95, 153, 0.41)",
-    ):
-        assert shown in filled
+@pytest.fixture(scope="module")
+def french(shelf: Store, tmp_path_factory: pytest.TempPathFactory) -> str:
+    target = tmp_path_factory.mktemp("page") / "rapport.html"
+    return write_report(shelf, target, "fr", with_text=False).read_text(encoding="utf-8")
+
+
+def _sentence(said: str) -> str:
+    return '<p class="none">{}</p>'.format(said.replace("'", "&#39;"))
+
+
+def _section(text: str, name: str) -> str:
+    return text.split(f'<h2 id="{name}">')[1].split("</section>")[0]
+
+
+def test_shows_how_good_the_model_is_with_intervals(filled: str) -> None:
+    shown = _section(filled, "judged")
+    assert "3 (75%)" in shown
+    assert "2 (50%)" in shown
+    assert "rgba(31, 95, 153, 0.41)" in shown
+    assert "0.62 [0.50,\u00a00.75]" in shown  # accuracy, with its interval
+    assert "0.60 [0.25,\u00a00.88]" in shown  # F1 of one label
+    assert "error 0.100 as served, 0.200 before" in shown
+    assert "temperature 1.50" in shown
+    assert ">author</th>" in shown  # alone
+    assert shown.count("<svg") == 1  # calibration
+
+
+def test_shows_where_it_comes_from(filled: str) -> None:
+    shown = _section(filled, "provenance")
+    for fact in ("m1", "s1", "camembert-base", ">40<", "No job has run on this store yet."):
+        assert fact in shown
 
 
 def test_shows_the_numbers_of_the_queries(filled: str) -> None:
-    assert '<td class="number">9</td><td class="number">0.750</td>' in filled  # label_shares
-    assert '<td class="number">1.000</td>' in filled  # the centred score of the word that pushes
-    assert "do not add up to the logit they explain: 1." in filled
+    shares = _section(filled, "classified")
+    assert '<td class="number">9</td><td class="number">75.0%</td>' in shares
+    assert shares.count("<svg") == 3  # label shares, and each label by month
+    looks = _section(filled, "looks")
+    assert '<td class="number">1.00</td>' in looks  # the centred score of the word that pushes
+    assert looks.count("<svg") == 2
+    assert "Explanations that do not: 1." in filled
     assert NONE not in filled
-    assert filled.count("<svg") == 3  # label shares, and one a label
 
 
 def test_every_question_is_told_with_its_unit_caveat_and_sql(filled: str) -> None:
-    asked = "label_shares words_up words_down word_label concept_share explanation_status "
-    asked += "explanation_quality incomplete_explanations verdicts"
+    asked = "store_contents label_shares label_shares_over_time reject_reasons models_seen words_up words_down "
+    asked += "concept_share verdict_counts verdicts finding_examples explanation_status explanation_quality "
+    asked += "incomplete_explanations last_runs"
     for name in asked.split():
-        assert f"How this was asked: {name}<" in filled
+        assert f"How this was asked: <code>{name}</code>" in filled
         assert f"-- name: {sqlfiles.query(name).name}" in filled
-    assert filled.count("<dt>Caveat</dt>") == len(asked.split())
+    assert filled.count(">Caveat</dt>") == len(asked.split()) + 1  # models_seen stands under both its figures
 
 
-def test_hostile_words_and_labels_are_text(filled: str) -> None:
-    assert "<script" not in filled.lower()
+def test_a_finding_carries_its_witnesses_and_its_examples(filled: str) -> None:
+    shown = _section(filled, "findings")
+    assert "Findings: 2 of 2" in shown
+    (first, _) = re.findall(r"<tbody data-word.*?</tbody>", shown, re.DOTALL)
+    assert 'data-verdict="expected"' in first
+    assert '<td class="number" data-key="1">1.00 [1.00,\u00a01.00]</td>' in first  # reliance: the same in every tweet
+    assert '<td class="number" data-key="">–</td>' in first  # effect: never edited
+    assert first.count('<p class="text"') == 2  # examples drawn
+    assert re.search(
+        r'<ruby class="mine" style="background:#[0-9a-f]{6};color:#[0-9a-f]{6}">&lt;script&gt;.*?<rt>[+−]1.00</rt>',
+        first,
+    )
+    assert "predicted a&#34;b" in first
+
+
+def test_hostile_words_labels_and_tweets_are_text(filled: str) -> None:
     assert "<i>" not in filled
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in filled
     drawn = "".join(re.findall(r"<svg.*?</svg>", filled, re.DOTALL))
     assert "&lt;script&gt;" in drawn  # vl_convert escapes too
     for tag, attributes in _tags(filled):
-        assert tag not in ("script", "i", "img", "link", "iframe")
+        assert tag not in ("i", "img", "link", "iframe", "base", "form")
         assert not [name for name in attributes if name.startswith("on") or name in ("b'c", "c")]
+    assert [tag for tag, _ in _tags(filled)].count("script") == 1  # ours
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069]", filled)
+
+
+def test_examples_show_overrides_and_escapes_as_what_they_are(shelf: Store, filled: str) -> None:
+    rows = catalog.run_query(shelf, sqlfiles.query("finding_examples"))
+    assert set(rows["text"]) == {HOSTILE}  # they are in the store
+    assert filled.count("\ufffdsecret\ufffd \ufffd[31mred =cmd|&#39; /C calc&#39;!A0") == rows.height
+
+
+def test_only_the_script_with_the_stated_hash_may_run(filled: str) -> None:
+    script = re.findall(r"<script>(.*?)</script>", filled, re.DOTALL)[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = next(attributes["content"] for tag, attributes in _tags(filled) if "http-equiv" in attributes)
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; ")
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert len(script) < 5000
 
 
 def test_nothing_is_fetched(filled: str) -> None:
@@ -171,7 +246,6 @@ def test_nothing_is_fetched(filled: str) -> None:
             assert (attributes.get(name) or "#").startswith("#")
     assert "url(http" not in filled
     assert "@import" not in filled
-    assert "default-src 'none'" in filled
 
 
 def test_can_be_read_without_eyes_or_a_wide_screen(filled: str) -> None:
@@ -181,19 +255,59 @@ def test_can_be_read_without_eyes_or_a_wide_screen(filled: str) -> None:
     assert names.count("table") == names.count("caption")
     assert names.count("h1") == 1
     assert all(attributes.get("scope") in ("col", "row") for tag, attributes in tags if tag == "th")
+    assert all(attributes.get("type") == "button" for tag, attributes in tags if tag == "button")
     assert 'name="viewport"' in filled
     assert "@media print" in filled
     known = [attributes["id"] for _, attributes in tags if "id" in attributes]
     assert len(known) == len(set(known))
+    for _, attributes in tags:
+        assert attributes.get("aria-controls", known[0]) in known
 
 
-def test_an_empty_store_says_so(tmp_path: Path) -> None:
+def test_speaks_french(french: str) -> None:
+    assert ("html", {"lang": "fr"}) in _tags(french)
+    for said in ("Ce qui a été classé", "Constats : 2 sur 2", "75,0\u00a0%", "attendu"):
+        assert said in french
+    assert "0,62 [0,50\u00a0;\u00a00,75]" in french
+    for english in ("What was classified", ">verdict table<", "Findings", "expected<"):
+        assert english not in french
+
+
+def test_without_text_no_tweet_is_shown(filled: str, french: str) -> None:
+    assert "examples" in _section(filled, "findings")
+    assert "</ruby>" not in french
+    assert "finding_examples" not in french
+    assert "[31mred" not in french
+    assert not re.search(r">(bad|tweet bad)", french)  # nor the id of the incomplete one
+    assert ">bad<" in filled
+
+
+def test_every_word_of_the_report_is_there_in_both_languages() -> None:
+    said = tomllib.loads((TEMPLATES / "report_wording.toml").read_text(encoding="utf-8"))
+    for table in said.values():
+        for key, pair in table.items():
+            english, french = pair
+            assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", french)), key
+            assert french
+            assert "\u2014" not in english + french
+
+
+def test_refuses_a_language_it_does_not_have(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no report in language 'de'; there are: en, fr"):
+        write_report(store.create(tmp_path / "store"), tmp_path / "r.html", "de")
+
+
+@pytest.mark.parametrize("lang", ["en", "fr"])
+def test_an_empty_store_says_so_in_sentences(tmp_path: Path, lang: str) -> None:
     where = store.create(tmp_path / "store")  # no audit.duckdb yet: made on the way
-    text = write_report(where, tmp_path / "report.html").read_text(encoding="utf-8")
-    assert text.count(NONE) == 6
-    assert "no model yet" in text
-    assert "no tweets yet" in text
+    text = write_report(where, tmp_path / "report.html", lang).read_text(encoding="utf-8")
+    said = Wording(lang).text
+    for key in ("no_tweets", "no_times", "no_refused", "no_model", "no_explanations", "no_concepts", "no_findings"):
+        assert _sentence(said[key]) in text
+    for key in ("no_status", "not_measured", "no_runs"):
+        assert _sentence(said[key]) in text
     assert "<svg" not in text
+    assert "<table" not in text
 
 
 def test_a_model_without_metrics(tmp_path: Path) -> None:
@@ -201,7 +315,8 @@ def test_a_model_without_metrics(tmp_path: Path) -> None:
     row = {"model_version": "m", "serving_version": "s", "name": "n", "labels": LABELS, "manifest": "{}"}
     _write(where, "models", [{**row, "seen_at": store.now()}])
     text = write_report(where, tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "the manifest holds no metrics" in text
+    for said in ("holds no metrics", "holds no calibration", "holds no search for shortcuts"):
+        assert said in text
 
 
 def test_names_the_extra_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from camembias.cli import shading as terminal
-from camembias.cli.console import printable
 from camembias.shading import Piece, Shading, shade, write_html
-from camembias.text import words
+from camembias.text import printable, words
 
 LABELS = ("avion", "viande")
 

@@ -1,0 +1,158 @@
+"""What each section of the report shows: named queries asked, their answers made into tables and charts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from camembias.report import charts
+from camembias.report.findings import columns, counts, findings
+from camembias.report.judged import judged, provenance
+from camembias.report.tables import ALL, Answer, ask, table
+from camembias.report.wording import Wording
+from camembias.store import Store
+
+FINDINGS = 1000
+_WORDS = "10"  # a label and direction
+_WORST = 10  # incomplete explanations that are listed; all are counted
+
+
+def classified(store: Store, say: Wording) -> dict[str, Any]:
+    contents, shares = ask(store, "store_contents"), ask(store, "label_shares")
+    months, refused = ask(store, "label_shares_over_time"), ask(store, "reject_reasons")
+    by_version = shares.rows.partition_by("serving_version", maintain_order=True)
+    axis, text = say.text["share_axis"], say.text
+    columns = ["label", "tweets", "share", "interval", *(["serving_version"] if len(by_version) > 1 else [])]
+    return {
+        "contents": contents,
+        "facts_held": [
+            (say.column(name), say.cell(name, value)) for row in contents.rows.to_dicts() for name, value in row.items()
+        ],
+        "shares": shares,
+        "shares_charts": [
+            (rows["serving_version"][0], charts.bars(rows.to_dicts(), "label", "share", axis, say, shares=True))
+            for rows in by_version
+        ],
+        "shares_table": table(shares.rows.to_dicts(), columns, text["shares_caption"], say, shares=("share",)),
+        "months": months,
+        "refused": refused,
+        "refused_table": table(
+            refused.rows.to_dicts(),
+            ["reason", "rejected", "sources", "share"],
+            text["refused_caption"],
+            say,
+            ("share",),
+        ),
+        **_over_time(months.rows, shares.rows, say),
+    }
+
+
+def _over_time(rows: pl.DataFrame, shares: pl.DataFrame, say: Wording) -> dict[str, Any]:
+    """Of the serving version that has labelled most tweets: one is enough to see a drift, all would be a heap."""
+    if not rows.height:
+        return {"over_time": [], "over_time_version": None, "over_time_table": None}
+    tweets = rows.group_by("serving_version").agg(pl.col("tweets").sum()).sort("tweets", "serving_version")
+    version = tweets["serving_version"][-1]
+    kept = rows.filter(pl.col("serving_version") == version)
+    top = max(kept["high"].to_list())
+    order = shares.filter(pl.col("serving_version") == version)["label"].to_list()
+    found = [(label, kept.filter(pl.col("label") == label).to_dicts()) for label in order]
+    return {
+        "over_time": [(label, charts.over_time(rows, top, say)) for label, rows in found if rows],
+        "over_time_version": version,
+        "over_time_table": table(
+            kept.to_dicts(),
+            ["month", "label", "tweets", "share", "interval"],
+            say.text["over_time_caption"],
+            say,
+            ("share",),
+        ),
+    }
+
+
+def models(store: Store, say: Wording) -> dict[str, Any]:
+    seen = ask(store, "models_seen")
+    newest = seen.rows.unique("model_version", keep="first", maintain_order=True)
+    return {
+        "models": seen,
+        "judged": [judged(row, say) for row in newest.iter_rows(named=True)],
+        "provenance": [(row["name"], provenance(row, say)) for row in seen.rows.iter_rows(named=True)],
+    }
+
+
+def looked_at(store: Store, say: Wording) -> dict[str, Any]:
+    up, down = (ask(store, name, top=_WORDS) for name in ("words_up", "words_down"))
+    concepts = ask(store, "concept_share")
+    names = ["label", "share", "concept_score", "positive_score", "concept_words", "tweets"]
+    return {
+        "up": up,
+        "down": down,
+        "pushes": list(_pushes(pl.concat([up.rows, down.rows.reverse()]), say)),  # strongest push to strongest pull
+        "concepts": concepts,
+        "concepts_table": table(concepts.rows.to_dicts(), names, say.text["concepts_caption"], say, ("share",)),
+    }
+
+
+def _pushes(rows: pl.DataFrame, say: Wording) -> Iterator[dict[str, Any]]:
+    names = ["word", "kind", "mean_score", "interval", "tweets", "occurrences"]
+    for label in sorted(set(rows["label"])):
+        found = rows.filter(pl.col("label") == label).to_dicts()
+        caption = say.text["push_chart"].format(label=label)
+        chart = charts.bars(found, "word", "mean_score", say.text["push_axis"], say)
+        yield {"label": label, "caption": caption, "chart": chart, "table": table(found, names, caption, say)}
+
+
+def verdicts(store: Store, say: Wording, with_text: bool) -> dict[str, Any]:
+    found, counted = ask(store, "verdicts", top=str(FINDINGS)), ask(store, "verdict_counts")
+    examples = ask(store, "finding_examples", top=str(FINDINGS)) if with_text else None
+    listed = findings(found.rows, examples.rows if examples else None, say)
+    across, down, known = counts(counted.rows, say)
+    options = {
+        name: sorted(
+            {(getattr(one, name), say.term(name, getattr(one, name))) for one in listed}, key=lambda pair: pair[1]
+        )
+        for name in ("label", "verdict", "kind")
+    }
+    return {
+        "verdicts": found,
+        "verdict_counts": counted,
+        "examples": examples,
+        "findings": listed,
+        "finding_columns": columns(found.rows),
+        "options": options,
+        "counts": {"across": across, "down": down},
+        "known": known,
+    }
+
+
+def explained(store: Store, say: Wording, with_text: bool) -> dict[str, Any]:
+    status, quality = ask(store, "explanation_status"), ask(store, "explanation_quality")
+    incomplete = ask(store, "incomplete_explanations", top=ALL)
+    worst = incomplete.rows.head(_WORST).to_dicts()
+    text, ids = say.text, ["tweet_id"] if with_text else []
+    asked = ["model_version", "method", "baseline", "requests", "explained", "failed", "waiting"]
+    missing = [*ids, "target", "relative_error", "delta", "steps", "model_version", "computed_at"]
+    measured = ["measure", "variant", "mean", "interval", "tweets", "model_version"]
+    return {
+        "status": status,
+        "status_table": table(status.rows.to_dicts(), asked, text["status_caption"], say),
+        "incomplete": incomplete,
+        "incomplete_table": table(worst, missing, text["incomplete_caption"].format(count=len(worst)), say),
+        "quality": quality,
+        "quality_table": table(quality.rows.to_dicts(), measured, text["faithful_caption"], say),
+    }
+
+
+def ran(store: Store, say: Wording) -> dict[str, Any]:
+    runs: Answer = ask(store, "last_runs")
+    rows = [{**row, "job": row["kind"]} for row in runs.rows.iter_rows(named=True)]
+    latest = max(rows, key=lambda row: row["started_at"], default=None)
+    names = ["job", "runs", "failed", "status", "started_at", "finished_at"]
+    return {
+        "runs": runs,
+        "runs_table": table(rows, names, say.text["runs_caption"], say),
+        "versions": json.loads(latest["versions"] or "{}") if latest else {},
+    }
