@@ -16,7 +16,7 @@ import duckdb
 import polars as pl
 
 from camembias import sqlfiles
-from camembias.errors import QueryError, StoreError
+from camembias.errors import InputError, QueryError, StoreError
 from camembias.files import replacing
 from camembias.sqlfiles import Query
 from camembias.store import Store
@@ -30,18 +30,44 @@ def refresh(store: Store) -> Path:
     """Rebuild `audit.duckdb` from the SQL files and publish it. Safe beside readers, jobs and other refreshes."""
     with (store.root / "audit.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with replacing(store.catalog) as temporary, duckdb.connect(str(temporary)) as connection:
+        with (
+            store.shared(),
+            replacing(store.catalog) as temporary,
+            duckdb.connect(str(temporary)) as connection,
+        ):
             _build(connection, store.root.resolve())
     return store.catalog
 
 
-def _build(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
+def snapshot(store: Store, target: Path) -> Path:
+    """Write a database that needs no part: the same names, macros and comments, with facts and statistics as tables.
+
+    The facts are copied first and the statistics made from the copies, so that they agree. Safe beside readers and
+    jobs; what is written meanwhile may be in it or not. Raises InputError for a `target` that is no place for it.
+    """
+    if target.resolve() == store.catalog.resolve() or (target.exists() and not _is_database(target)):
+        raise InputError(f"'{target}' is no snapshot; name a new file, or an older snapshot to replace")
+    with store.shared(), replacing(target) as temporary, duckdb.connect(str(temporary)) as connection:
+        _build(connection, store.root.resolve(), copied=True)
+        views = "SELECT view_name FROM duckdb_views() WHERE NOT internal AND ends_with(view_name, '_parts')"
+        for (name,) in connection.execute(views).fetchall():
+            connection.execute(f'DROP VIEW "{name}"')
+        connection.execute("DROP MACRO parts")
+    return target
+
+
+def _is_database(path: Path) -> bool:
+    with path.open("rb") as handle:
+        return handle.read(12)[8:] == b"DUCK"
+
+
+def _build(connection: duckdb.DuckDBPyConnection, root: Path, copied: bool = False) -> None:
     connection.execute(_SILENT)
-    default = str(root).replace("'", "''")
+    connection.execute("SET TimeZone = 'UTC'")
     # The variable lets a moved or mounted store be read: SET VARIABLE camembias_store = '/new/place'
     connection.execute(
         "CREATE MACRO parts(part_table) AS "
-        f"coalesce(getvariable('{STORE_VARIABLE}'), '{default}') || '/' || part_table || '/*.parquet'"
+        f"coalesce(getvariable('{STORE_VARIABLE}'), {_quoted(str(root))}) || '/' || part_table || '/*.parquet'"
     )
     for kind in ("schema", "macros", "views"):
         for stem, sql in sqlfiles.statements(kind):
@@ -49,6 +75,30 @@ def _build(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
                 connection.execute(sql)
             except duckdb.Error as err:
                 raise QueryError(f"sql/{kind}/{stem}.sql does not load: {err}") from err
+            if copied and kind == "views":
+                _copy_facts(connection)
+
+
+def _copy_facts(connection: duckdb.DuckDBPyConnection) -> None:
+    """Turn each view that reads parts into a table of the same name, columns and comments."""
+    views = (
+        "SELECT view_name, comment FROM duckdb_views() "
+        "WHERE NOT internal AND NOT ends_with(view_name, '_parts') AND contains(sql, '_parts') ORDER BY view_oid DESC"
+    )
+    # The last one first: a prediction is written after its tweet, so that the tweets, read later, have it.
+    for name, comment in connection.execute(views).fetchall():
+        notes = "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = ? AND comment IS NOT NULL"
+        columns = connection.execute(notes, [name]).fetchall()
+        connection.execute(f'CREATE TABLE copied AS FROM "{name}"')
+        connection.execute(f'DROP VIEW "{name}"')
+        connection.execute(f'ALTER TABLE copied RENAME TO "{name}"')
+        connection.execute(f'COMMENT ON TABLE "{name}" IS {_quoted(comment)}')
+        for column, note in columns:
+            connection.execute(f'COMMENT ON COLUMN "{name}"."{column}" IS {_quoted(note)}')
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 @contextmanager
@@ -56,11 +106,10 @@ def reading(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection to the published database, pointed at where the store is now."""
     if not store.catalog.exists():
         raise StoreError(f"'{store.root}' has no audit.duckdb; make it with: camembias refresh --store {store.root}")
-    with duckdb.connect(str(store.catalog), read_only=True) as connection:
-        root = str(store.root.resolve()).replace("'", "''")
+    with store.shared(), duckdb.connect(str(store.catalog), read_only=True) as connection:
         connection.execute(_SILENT)
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"SET VARIABLE {STORE_VARIABLE} = '{root}'")
+        connection.execute(f"SET VARIABLE {STORE_VARIABLE} = {_quoted(str(store.root.resolve()))}")
         yield connection
 
 
@@ -85,8 +134,7 @@ def run_sql(store: Store, sql: str) -> pl.DataFrame:
             raise QueryError(_one_line(err)) from err
         if len(found) != 1 or not _only_reads(connection, found[0]):
             raise QueryError("only one SELECT or EXPLAIN statement is accepted; open audit.duckdb in DuckDB for more")
-        root = str(store.root.resolve()).replace("'", "''")
-        connection.execute(f"SET allowed_directories = ['{root}']")
+        connection.execute(f"SET allowed_directories = [{_quoted(str(store.root.resolve()))}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         return _frame(connection, sql, {})

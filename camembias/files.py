@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ _REMEDIES = {
 }
 
 _TEMPORARY = {errno.ENOSPC, errno.EDQUOT}
+_POLL_S = 0.05
 
 
 @contextmanager
@@ -37,12 +40,47 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(handle.fileno())
         temporary.replace(path)
     except OSError as err:
-        if err.errno in _REMEDIES:
-            kind = StoreBusy if err.errno in _TEMPORARY else StoreError
-            raise kind(f"cannot write '{path}': {_REMEDIES[err.errno]}") from err
-        raise
+        raise _readable(err, path) from err
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _readable(err: OSError, path: Path) -> Exception:
+    if err.errno not in _REMEDIES:
+        return err
+    kind = StoreBusy if err.errno in _TEMPORARY else StoreError
+    return kind(f"cannot write '{path}': {_REMEDIES[err.errno]}")
+
+
+@contextmanager
+def shared(path: Path) -> Iterator[None]:
+    """Hold the lock on a file together with others who share it; waits while somebody holds it alone."""
+    with path.open("rb") as handle:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        yield
+
+
+@contextmanager
+def alone(path: Path, wait_s: float = 600) -> Iterator[None]:
+    """Hold the lock on a file alone. The kernel lets it go when the process dies.
+
+    Raises StoreBusy when others still hold it after `wait_s` seconds, StoreError when the file cannot be written.
+    """
+    try:
+        handle = path.open("ab")  # a network file system grants this lock to writers only
+    except OSError as err:
+        raise _readable(err, path) from err
+    with handle:
+        until = time.monotonic() + wait_s
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise StoreBusy(f"'{path}' is in use by another command; run this one again later") from None
+                time.sleep(_POLL_S)
+        yield
 
 
 def write_text(path: Path, text: str) -> None:

@@ -19,6 +19,7 @@ from camembias.cli import (
     selftest,
     status,
     training,
+    upkeep,
     worker,
 )
 from camembias.cli.console import errors
@@ -43,6 +44,7 @@ for group in (
     status,
     asking,
     concepts,
+    upkeep,
     demo,
     selftest,
 ):

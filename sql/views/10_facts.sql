@@ -105,3 +105,8 @@ CREATE VIEW units AS
 SELECT * FROM units_parts
 QUALIFY row_number() OVER (PARTITION BY unit, serving_version ORDER BY finished_at DESC NULLS LAST) = 1;
 COMMENT ON VIEW units IS 'one row a finished unit of work and serving version';
+
+CREATE VIEW tombstones AS
+SELECT tweet, min(forgotten_at) AS forgotten_at FROM tombstones_parts GROUP BY tweet;
+COMMENT ON VIEW tombstones IS 'one row a forgotten tweet, which is never stored again';
+COMMENT ON COLUMN tombstones.tweet IS 'hash of the id, salted by the store';
