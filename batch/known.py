@@ -35,6 +35,10 @@ class KnownTweets:
 
     def refresh(self) -> list[str]:
         """Look at the ledger again. Returns the units that are new in it, oldest first."""
+        with self.store.shared():
+            return self._refresh()
+
+    def _refresh(self) -> list[str]:
         ledger = self.store.ledger(self.serving_version)
         units = [unit for unit in ledger["unit"].unique(maintain_order=True) if unit not in self.finished]
         there = [unit for unit in units if self.store.has_part("tweets", unit)]
@@ -94,14 +98,15 @@ class ScoreCache:
     def warm(self, store: Store, units: list[str]) -> None:
         """Fill from the parts of finished units, given oldest first: the latest ones, as many as there is room for."""
         rows, chosen = 0, []
-        for unit in reversed(units):
-            if rows >= self.limit:
-                break
-            if store.has_part("predictions", unit) and store.has_part("tweets", unit):
-                texts = store.read("tweets", unit, ["tweet_id", "text_hash"])
-                scores = store.read("predictions", unit, ["tweet_id", "scores", "rescored"])
-                chosen.append(texts.join(scores, on="tweet_id"))
-                rows += len(chosen[-1])
+        with store.shared():
+            for unit in reversed(units):
+                if rows >= self.limit:
+                    break
+                if store.has_part("predictions", unit) and store.has_part("tweets", unit):
+                    texts = store.read("tweets", unit, ["tweet_id", "text_hash"])
+                    scores = store.read("predictions", unit, ["tweet_id", "scores", "rescored"])
+                    chosen.append(texts.join(scores, on="tweet_id"))
+                    rows += len(chosen[-1])
         for frame in reversed(chosen):
             if len(frame):
                 logits = frame["scores"].explode().struct.field("logit").to_numpy().reshape(len(frame), -1)

@@ -22,6 +22,7 @@ from camembias.sqlfiles import Query
 from camembias.store import Store
 
 STORE_VARIABLE = "camembias_store"
+_BATCH_ROWS = 100_000
 _SILENT = "SET enable_progress_bar = false"  # DuckDB would draw one on stdout, into what a program reads
 _EXPLAIN = re.compile(r"\s*EXPLAIN\b(\s+ANALYZE\b)?(\s*\((?!\s*(?i:SELECT|WITH|FROM)\b)[^()]*\))?", re.IGNORECASE)
 
@@ -155,6 +156,20 @@ def failed_checks(store: Store) -> dict[str, int]:
     with reading(store) as connection:
         rows = {name: len(_frame(connection, sql, {})) for name, sql in sqlfiles.statements("checks")}
     return {name: count for name, count in rows.items() if count}
+
+
+def tables_of(path: Path) -> Iterator[tuple[str, pl.DataFrame]]:
+    """(table, some of its rows), until all rows of all tables of a database were given. Raises QueryError."""
+    try:
+        connection = duckdb.connect(str(path), read_only=True)
+    except duckdb.Error as err:
+        raise QueryError(f"'{path}' is no database that can be read ({_one_line(err)})") from err
+    with connection:
+        connection.execute(_SILENT)
+        tables = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal").fetchall()
+        for (name,) in tables:
+            for batch in connection.sql(f'FROM "{name}"').to_arrow_reader(_BATCH_ROWS):
+                yield name, pl.DataFrame(pl.from_arrow(batch))
 
 
 def _frame(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, str | None]) -> pl.DataFrame:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +20,6 @@ _REMEDIES = {
 }
 
 _TEMPORARY = {errno.ENOSPC, errno.EDQUOT}
-_POLL_S = 0.05
 
 
 @contextmanager
@@ -40,47 +37,17 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(handle.fileno())
         temporary.replace(path)
     except OSError as err:
-        raise _readable(err, path) from err
+        raise readable(err, path) from err
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _readable(err: OSError, path: Path) -> Exception:
+def readable(err: OSError, path: Path) -> Exception:
+    """The error in words of the user's, where they can mend it."""
     if err.errno not in _REMEDIES:
         return err
     kind = StoreBusy if err.errno in _TEMPORARY else StoreError
     return kind(f"cannot write '{path}': {_REMEDIES[err.errno]}")
-
-
-@contextmanager
-def shared(path: Path) -> Iterator[None]:
-    """Hold the lock on a file together with others who share it; waits while somebody holds it alone."""
-    with path.open("rb") as handle:
-        fcntl.flock(handle, fcntl.LOCK_SH)
-        yield
-
-
-@contextmanager
-def alone(path: Path, wait_s: float = 600) -> Iterator[None]:
-    """Hold the lock on a file alone. The kernel lets it go when the process dies.
-
-    Raises StoreBusy when others still hold it after `wait_s` seconds, StoreError when the file cannot be written.
-    """
-    try:
-        handle = path.open("ab")  # a network file system grants this lock to writers only
-    except OSError as err:
-        raise _readable(err, path) from err
-    with handle:
-        until = time.monotonic() + wait_s
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > until:
-                    raise StoreBusy(f"'{path}' is in use by another command; run this one again later") from None
-                time.sleep(_POLL_S)
-        yield
 
 
 def write_text(path: Path, text: str) -> None:

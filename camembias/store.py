@@ -28,7 +28,8 @@ import polars as pl
 from camembias import tombstones
 from camembias.bundle import Bundle, library_versions
 from camembias.errors import StoreError
-from camembias.files import alone, replacing, shared, write_text
+from camembias.files import replacing, write_text
+from camembias.locks import alone, shared
 from camembias.schemas import TABLES
 
 FORMAT = 1
@@ -61,6 +62,10 @@ class Store:
     def alone(self) -> AbstractContextManager[None]:
         """While this is held, no job reads or writes parts. Whoever holds it must not call `write`."""
         return alone(self.root / "store.json")
+
+    def upkeep(self) -> AbstractContextManager[None]:
+        """Held by commands that rewrite parts, one at a time, for as long as they take."""
+        return alone(self.root / "upkeep.lock")
 
     def part(self, table: str, name: str) -> Path:
         return self.root / table / f"{name}.parquet"

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from camembias.store import Store
 
 TABLE = "tombstones"
-_WORDS = re.compile(r"[\w-]+")
-_FIELDS = re.compile(r"""[^\s,;:"'{}\[\]]+""")
+_FORMS = tuple(map(re.compile, (r"\w+", r"[\w-]+", r"""[^\s,;:"'{}\[\]]+""")))
 
 
 def name_of(store: Store, tweet_id: str) -> str:
@@ -45,4 +44,4 @@ def without(store: Store, table: str, rows: pl.DataFrame) -> pl.DataFrame:
 
 def named_in(raw: str | None) -> set[str]:
     """Whatever in a refused input row could be an id."""
-    return {*_WORDS.findall(raw or ""), *_FIELDS.findall(raw or "")}
+    return {found for form in _FORMS for found in form.findall(raw or "")}

@@ -81,7 +81,10 @@ def report(
     """
     from camembias.report import write_report
 
-    out.print(f"report in {write_report(stores.open_existing(store), out_)}")
+    found = stores.open_existing(store)
+    with stores.running(found, "report", {"file": str(out_.resolve())}):  # `forget` looks for copies there
+        write_report(found, out_)
+    out.print(f"report in {out_}", markup=False)
 
 
 def refresh(
