@@ -14,11 +14,12 @@ import re
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import polars as pl
 
-from camembias import attempts, proof, tombstones, training_words
+from camembias import attempts, compaction, proof, tombstones, training_words
 from camembias.attempts import Trail
 from camembias.schemas import TABLES
 from camembias.store import Store, now
@@ -47,6 +48,7 @@ def forget(store: Store, tweet_ids: Collection[str], same_text: bool = False) ->
     """
     found = Erased(set(tweet_ids))
     with store.upkeep():
+        compaction.remove(store, timedelta(0))  # what was merged goes now: once changed it would stay for ever
         _bury(store, found.ids)
         found.texts = _texts(store, found.ids)
         found.others = _holding(store, found)

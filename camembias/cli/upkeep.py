@@ -1,7 +1,9 @@
-"""snapshot · diff"""
+"""compact · snapshot · diff"""
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,8 +20,37 @@ DEFAULT_STORE = Path("stores/default")
 
 
 def register(app: typer.Typer) -> None:
-    for command in (snapshot, diff):
+    for command in (compact, snapshot, diff):
         app.command()(command)
+
+
+def compact(
+    store: StoreOption = DEFAULT_STORE,
+    keep_minutes: Annotated[
+        float, typer.Option(min=0, help="Parts merged earlier are removed after so long: a reader may hold them.")
+    ] = 60,
+    json_: JsonOption = False,
+) -> None:
+    """Merge small parts into larger ones. What was merged is removed by a later run. Jobs may run beside it.
+
+    Example: camembias compact --store stores/mine
+    """
+    from camembias import catalog, compaction
+    from camembias import store as stores
+
+    found = stores.open_existing(store)
+    done = compaction.compact(found, timedelta(minutes=keep_minutes))
+    if done.merged or done.removed:
+        catalog.refresh(found)
+    left = sum(len(sums) for one in compaction.notes(found) for sums in one.sources.values())
+    if json_:
+        print_json({**asdict(done), "waiting": left})
+        return
+    out.print(
+        f"{done.merged} parts merged into {done.into}, {done.rows} repeated rows left out; {done.removed} parts merged "
+        f"earlier removed, {left} wait until a later run",
+        markup=False,
+    )
 
 
 def snapshot(

@@ -57,4 +57,4 @@ SELECT
     difference - sqrt((share_after - w_after.low) ** 2 + (w_before.high - share_before) ** 2) AS low,
     difference + sqrt((w_after.high - share_after) ** 2 + (share_before - w_before.low) ** 2) AS high
 FROM shared
-ORDER BY abs(difference) DESC, label;
+ORDER BY round(abs(difference), 9) DESC, label;
