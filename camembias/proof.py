@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,19 +28,17 @@ class Search:
     places: list[str] = field(default_factory=list)
 
 
+# The bytes of an id or text, and the pattern that they are part of: looking for bytes is many times quicker.
+Needles = tuple[tuple[bytes, re.Pattern[bytes]], ...]
+
+
 @dataclass(frozen=True, slots=True)
-class Needles:
-    """Tweet ids, found as whole words (short ones as whole strings), and texts, found anywhere."""
+class _Forms:
+    """What is looked for: as it is; as JSON writes it; and what is long enough for compressed bytes."""
 
-    ids: tuple[str, ...]
-    texts: tuple[str, ...]
-
-    def pattern(self, shortest: int = 0, escaped: bool = False) -> re.Pattern[bytes] | None:
-        """Of the needles of at least so many bytes; None when there are none."""
-        ids = [one for name in self.ids if len(one := _bytes(name, escaped)) >= shortest]
-        texts = [one for text in self.texts if len(one := _bytes(text, escaped)) >= shortest]
-        forms = [*map(word, ids), *map(re.escape, texts)]
-        return re.compile(b"|".join(forms)) if forms else None
+    plain: Needles
+    escaped: Needles
+    sure: Needles
 
 
 def word(tweet_id: bytes) -> bytes:
@@ -50,45 +48,50 @@ def word(tweet_id: bytes) -> bytes:
 
 
 def search(root: Path, ids: Collection[str], texts: Collection[str]) -> Search:
-    """Look through every file below `root`, a folder or a file."""
-    needles, found = Needles(tuple(sorted(ids)), tuple(sorted(texts))), Search()
-    plain, sure = needles.pattern(escaped=True), needles.pattern(_SURE)
+    """Look through every file below `root`, a folder or a file: ids as whole words, texts anywhere."""
+    plain, found = _needles([one.encode() for one in ids], [one.encode() for one in texts]), Search()
+    sure = tuple(one for one in plain if len(one[0]) >= _SURE)
+    forms = _Forms(plain, _needles(map(_escaped, ids), map(_escaped, texts)), sure)
     for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
         if not path.is_file():
             continue
         found.files += 1
         name = str(path.relative_to(root)) if path != root else path.name
-        for where, body, pattern in _bodies(path, plain, sure, needles.pattern()):
+        for where, body, needles in _bodies(path, forms):
             found.bytes += len(body)
-            if pattern and pattern.search(body) and f"{name}{where}" not in found.places:
-                found.places.append(f"{name}{where}")
+            if any(one in body and form.search(body) for one, form in needles) and name + where not in found.places:
+                found.places.append(name + where)
     return found
 
 
-def _bodies(
-    path: Path, decoded: re.Pattern[bytes] | None, sure: re.Pattern[bytes] | None, all_: re.Pattern[bytes] | None
-) -> Iterator[tuple[str, bytes, re.Pattern[bytes] | None]]:
+def _needles(ids: Iterable[bytes], texts: Iterable[bytes]) -> Needles:
+    pairs = [*((one, word(one)) for one in ids), *((one, re.escape(one)) for one in texts)]
+    return tuple((one, re.compile(form)) for one, form in pairs)
+
+
+def _bodies(path: Path, forms: _Forms) -> Iterator[tuple[str, bytes, Needles]]:
+    """(where in the file, bytes, what to look for in them)."""
     body = path.read_bytes()
     if path.suffix == ".parquet":
-        yield "", body, sure
+        yield "", body, forms.sure
         for column in pl.read_parquet(body).iter_columns():
-            yield f": {column.name}", _lines(column.to_frame()), decoded
+            yield f": {column.name}", _lines(column.to_frame()), forms.escaped
     elif path.suffix == ".duckdb":
-        yield "", body, sure
+        yield "", body, forms.sure
         for table, frame in catalog.tables_of(path):
-            yield f": {table}", _lines(frame), decoded
+            yield f": {table}", _lines(frame), forms.escaped
     elif path.suffix == ".html":
-        yield "", html.unescape(body.decode("utf-8", "replace")).encode(), all_
-        yield "", body, decoded  # what its scripts hold
+        yield "", html.unescape(body.decode("utf-8", "replace")).encode(), forms.plain
+        yield "", body, forms.escaped  # what its scripts hold
     else:
-        yield "", body, all_
-        yield "", body, decoded  # JSON
+        yield "", body, forms.plain
+        yield "", body, forms.escaped  # JSON
 
 
 def _lines(frame: pl.DataFrame) -> bytes:
     return frame.write_ndjson().encode()
 
 
-def _bytes(value: str, escaped: bool) -> bytes:
-    """As it is, or as `_lines` writes it."""
-    return _lines(pl.DataFrame({"x": [value]}))[6:-3] if escaped else value.encode()
+def _escaped(value: str) -> bytes:
+    """As `_lines` writes it."""
+    return _lines(pl.DataFrame({"x": [value]}))[6:-3]
