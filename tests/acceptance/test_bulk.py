@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from camembias import bundle as bundles
 from camembias import catalog, proof, synthetic
 from camembias import store as stores
 from camembias.bundle import Bundle
+from camembias.compaction import compact
 from camembias.errors import StoreError
 from camembias.forget import forget
 from camembias.scoring import margins, probabilities
@@ -206,6 +208,20 @@ def test_a_forgotten_tweet_is_counted_and_neither_stored_nor_kept_among_the_refu
     assert (counts["known"], counts["forgotten"], counts["classified"], counts["rejects"]) == (19, 2, 10, 0)
     assert one not in stored(store, "tweet_id")["tweet_id"]
     assert proof.search(store.root, [one], []).places == []
+
+
+def test_resuming_after_compaction_skips_units_and_knows_tweets(classifier, tweets, store, scored, tmp_path):
+    parts = [written(tweets[at : at + 400], tmp_path / f"{at}.parquet") for at in (0, 400)]
+    run(classifier, store, *parts)
+    before = stored(store, *DECIDED)
+    compact(store)
+    assert compact(store, keep=timedelta(0)).removed == 6  # tweets, predictions and ledger rows of two units
+    assert run(classifier, store, *parts).counts["skipped"] == 800
+    scored.clear()
+    grown = run(classifier, store, written(tweets[:850], tmp_path / "grown.parquet")).counts
+    assert (grown["known"], grown["classified"]) == (800, 50)
+    assert sum(scored) <= 50
+    assert stored(store, *DECIDED).filter(pl.col("tweet_id").is_in(tweets[:800]["tweet_id"])).equals(before)
 
 
 def test_a_growing_file_scores_its_new_rows_only(classifier, tweets, store, scored, tmp_path):
