@@ -28,7 +28,7 @@ from batch.windows import Window, prepare, unit_name
 from camembias.errors import InputError
 from camembias.store import Run, Store
 
-COUNTS = ("rows", "classified", "known", "rejects", "rescored", "abstained", "cached", "skipped", "files")
+COUNTS = ("rows", "classified", "known", "forgotten", "rejects", "rescored", "abstained", "cached", "skipped", "files")
 
 
 @dataclass(slots=True)
@@ -59,9 +59,9 @@ def open_job(classifier: Classifier, store: Store, run: Run) -> Job:
 def classify(job: Job, sources: Iterable[Source]) -> None:
     """Classify what is new in `sources`; counts go to `job.run.counts`.
 
-    `rows` are the rows of units done now: each is `classified`, `known` (in the store already, same id and text) or
-    among `rejects`. `skipped` are the rows of units done by an earlier run. Raises InputError, StoreError, and
-    TooManyRejects when the limit is passed; the units finished by then stay.
+    `rows` are the rows of units done now: each is `classified`, `known` (in the store already, same id and text),
+    `forgotten` (not to be stored) or among `rejects`. `skipped` are the rows of units done by an earlier run.
+    Raises InputError, StoreError, and TooManyRejects when the limit is passed; the units finished by then stay.
     """
     with behind(partial(_finish, job)) as hand_over, closing(ahead(_windows(job, sources))) as windows:
         for window in windows:

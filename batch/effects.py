@@ -91,7 +91,8 @@ def measure(
     permanent random numbers among the ones that hold the word, so a larger run contains a smaller one.
     """
     run.counts.update(words=0, edits=0, skipped=0, unseen=0)
-    held = holders(store, [target.word for target in targets], tweets_per_word)
+    with store.shared():
+        held = holders(store, [target.word for target in targets], tweets_per_word)
     neutral = _neutral_words(targets)
     for target in targets:
         edits = list(_edits(target.word, held[target.word], neutral))

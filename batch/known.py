@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from camembias import compaction
 from camembias.scoring import Logits
 from camembias.store import Store
 
@@ -31,19 +32,28 @@ class KnownTweets:
     store: Store
     serving_version: str
     finished: set[str] = field(default_factory=set)
+    _merged: set[str] = field(default_factory=set)
     _tweets: npt.NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, dtype=np.uint64))  # sorted hashes
 
     def refresh(self) -> list[str]:
-        """Look at the ledger again. Returns the units that are new in it, oldest first."""
+        """Look at the ledger again. Returns the parts of tweets that are new by it, oldest first."""
+        with self.store.shared():
+            return self._refresh()
+
+    def _refresh(self) -> list[str]:
         ledger = self.store.ledger(self.serving_version)
         units = [unit for unit in ledger["unit"].unique(maintain_order=True) if unit not in self.finished]
-        there = [unit for unit in units if self.store.has_part("tweets", unit)]
+        prefix = compaction.merged_of(self.serving_version)  # such parts hold finished units only
+        merged = [name for name in self.store.part_names("tweets") if name.startswith(prefix)]
+        new = [name for name in merged if name not in self._merged]
+        there = [*new, *(unit for unit in units if self.store.has_part("tweets", unit))]
         for start in range(0, len(there), _PARTS_AT_ONCE):
             parts = [self.store.part("tweets", unit) for unit in there[start : start + _PARTS_AT_ONCE]]
             hashes = pl.scan_parquet(parts).select(_name()).collect().to_series()
             self._tweets = np.union1d(self._tweets, hashes.to_numpy())
         self.finished.update(units)
-        return units
+        self._merged.update(new)
+        return there
 
     def holds(self, tweet_ids: list[str], text_hashes: list[str]) -> Flags:
         """Whether each tweet is in the store with this very text, (tweets,). Wrong once in 2^64 / tweets stored."""
@@ -91,17 +101,19 @@ class ScoreCache:
             while len(self._entries) > self.limit:
                 self._entries.popitem(last=False)
 
-    def warm(self, store: Store, units: list[str]) -> None:
-        """Fill from the parts of finished units, given oldest first: the latest ones, as many as there is room for."""
+    def warm(self, store: Store, parts: list[str]) -> None:
+        """Fill from parts, given oldest first: the latest ones, as many as there is room for."""
         rows, chosen = 0, []
-        for unit in reversed(units):
-            if rows >= self.limit:
-                break
-            if store.has_part("predictions", unit) and store.has_part("tweets", unit):
-                texts = store.read("tweets", unit, ["tweet_id", "text_hash"])
-                scores = store.read("predictions", unit, ["tweet_id", "scores", "rescored"])
-                chosen.append(texts.join(scores, on="tweet_id"))
-                rows += len(chosen[-1])
+        with store.shared():
+            for part in reversed(parts):
+                if rows >= self.limit:
+                    break
+                if store.has_part("predictions", part) and store.has_part("tweets", part):
+                    texts = store.read("tweets", part, ["tweet_id", "text_hash"])
+                    texts = texts.filter(pl.col("tweet_id").is_unique())  # of two texts, whose are the scores?
+                    scores = store.read("predictions", part, ["tweet_id", "scores", "rescored"])
+                    chosen.append(texts.join(scores, on="tweet_id"))
+                    rows += len(chosen[-1])
         for frame in reversed(chosen):
             if len(frame):
                 logits = frame["scores"].explode().struct.field("logit").to_numpy().reshape(len(frame), -1)

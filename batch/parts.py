@@ -43,6 +43,7 @@ def write(scored: Scored, bundle: Bundle, store: Store, run: Run, keep_authors: 
         "rows": window.chunk.rows_in,
         "classified": len(window.tweets),
         "known": window.known,
+        "forgotten": window.forgotten,
         "rejects": len(window.chunk.rejects),
         "rescored": int(scored.fp32.sum()),
         "abstained": abstained,

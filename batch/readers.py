@@ -192,7 +192,8 @@ def _parquet(source: Source) -> Iterator[Record]:
     start = 0
     while len(part := frame.select(columns).slice(start, CHUNK_ROWS).collect()):
         for offset, row in enumerate(part.iter_rows(named=True)):
-            yield start + offset + 1, row, "", str(row.get(source.text_columns[-1]))[:_RAW]
+            told = [*IDS, source.id_column, source.text_columns[-1]]
+            yield start + offset + 1, row, "", " ".join(str(row[name]) for name in told if name in row)[:_RAW]
         start += len(part)
 
 

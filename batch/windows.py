@@ -10,6 +10,7 @@ from batch.known import Entry, KnownTweets, ScoreCache
 from batch.readers import READER_VERSION, Chunk
 from batch.rows import Tweet
 from batch.sources import Source
+from camembias import tombstones
 from camembias.text import NORMALISER_VERSION, normalise, text_hash
 
 
@@ -25,6 +26,7 @@ class Window:
     texts: list[str]  # normalised
     hashes: list[str]
     known: int  # rows left out, because the store holds the tweet with this text
+    forgotten: int  # rows left out, because the store has a tombstone of the tweet
     scores: dict[str, Entry]  # by text hash: found in the cache
     tokens: dict[str, list[int]]  # by text hash: to be scored
 
@@ -44,6 +46,9 @@ def prepare(
     chunk: Chunk,
     unit: str,
 ) -> Window:
+    gone = tombstones.forgotten(known.store, [tweet.tweet_id for tweet in chunk.tweets])
+    forgotten = sum(tweet.tweet_id in gone for tweet in chunk.tweets)
+    chunk.tweets = [tweet for tweet in chunk.tweets if tweet.tweet_id not in gone]
     tweets, texts = usable(chunk)
     hashes = [text_hash(text) for text in texts]
     new = (~known.holds([tweet.tweet_id for tweet in tweets], hashes)).nonzero()[0].tolist()
@@ -53,18 +58,21 @@ def prepare(
     scores = cache.found(dict.fromkeys(hashes))
     distinct = {name: text for name, text in zip(hashes, texts, strict=True) if name not in scores}
     tokens = dict(zip(distinct, classifier.encode(list(distinct.values())), strict=True))
-    return Window(unit, source, source_id, chunk, tweets, texts, hashes, left_out, scores, tokens)
+    return Window(unit, source, source_id, chunk, tweets, texts, hashes, left_out, forgotten, scores, tokens)
 
 
 def usable(chunk: Chunk) -> tuple[list[Tweet], list[str]]:
-    """Tweets whose normalised text is not empty and whose id is new in the chunk; the others become rejects."""
+    """Tweets whose normalised text is not empty and whose id is new in the chunk; the others become rejects.
+
+    Those keep their id too, so that they can be found when the tweet is to be forgotten.
+    """
     tweets, texts, seen = [], [], set()
     for tweet in chunk.tweets:
         text = normalise(tweet.text)
         if not text:
-            chunk.refuse(tweet.line, "empty after normalising", tweet.text)
+            chunk.refuse(tweet.line, "empty after normalising", f"{tweet.tweet_id} {tweet.text}")
         elif tweet.tweet_id in seen:
-            chunk.refuse(tweet.line, "id seen already", tweet.text)
+            chunk.refuse(tweet.line, "id seen already", f"{tweet.tweet_id} {tweet.text}")
         else:
             seen.add(tweet.tweet_id)
             tweets.append(tweet)

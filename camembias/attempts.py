@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -66,6 +66,14 @@ class Trail:
         """The attempt ended in order, finished or not."""
         self._note({"paused": True})
 
+    def drop(self, tweet_ids: Collection[str]) -> None:
+        """Take every line on these tweets out."""
+        self.lines = [line for line in self.lines if line.get("tweet") not in tweet_ids]
+        self._file.truncate(0)  # the same file: who waits for its lock must find it
+        self._file.write(b"".join(json.dumps(line).encode() + b"\n" for line in self.lines))
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
     def remove(self) -> None:
         """The batch is finished: its explanations and failures say the rest."""
         self.path.unlink(missing_ok=True)
@@ -118,6 +126,16 @@ def begun(store: Store) -> dict[str, Attempted]:
             if starts:
                 begun_at = datetime.fromisoformat(starts[-1])
                 found[path.stem] = Attempted(path.stem, len(starts), begun_at, _is_held(path))
+    return found
+
+
+def naming(store: Store, tweet_ids: Collection[str]) -> set[str]:
+    """The batches in whose trail one of these tweets was tried alone."""
+    found = set()
+    for path in store.attempts.glob(f"*{_SUFFIX}"):
+        with suppress(FileNotFoundError):  # finished meanwhile
+            if any(line.get("tweet") in tweet_ids for line in _read(path)):
+                found.add(path.stem)
     return found
 
 

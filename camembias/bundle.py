@@ -97,6 +97,7 @@ class Manifest:
     metrics: dict[str, Any]
     normaliser: int = NORMALISER_VERSION
     serving_version: str | None = None
+    training_salt: str | None = None  # hex; of the hashes in training_words.parquet
     exported_from: str | None = None  # the model_version whose weights the ONNX files hold
     parity: dict[str, Any] | None = None
     temperature: float = 1.0  # logits are divided by it before they are read as probabilities

@@ -16,12 +16,13 @@ import duckdb
 import polars as pl
 
 from camembias import sqlfiles, sums
-from camembias.errors import QueryError, StoreError
+from camembias.errors import InputError, QueryError, StoreError
 from camembias.files import replacing
 from camembias.sqlfiles import Query
 from camembias.store import Store
 
 STORE_VARIABLE = "camembias_store"
+_BATCH_ROWS = 100_000
 _SILENT = "SET enable_progress_bar = false"  # DuckDB would draw one on stdout, into what a program reads
 _BEFORE_SUMS = "25_sampled_tweets"  # the view that says which tweets are summed; later views read the sums
 _WORDS = """
@@ -36,20 +37,50 @@ _EXPLAIN = re.compile(r"\s*EXPLAIN\b(\s+ANALYZE\b)?(\s*\((?!\s*(?i:SELECT|WITH|F
 
 def refresh(store: Store) -> Path:
     """Rebuild `audit.duckdb` from the SQL files and publish it. Safe beside readers, jobs and other refreshes."""
-    with (store.root / "audit.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with replacing(store.catalog) as temporary, duckdb.connect(str(temporary)) as connection:
-            _build(connection, store)
+    with _building(store), replacing(store.catalog) as temporary, duckdb.connect(str(temporary)) as connection:
+        _build(connection, store)
     return store.catalog
 
 
-def _build(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
+@contextmanager
+def _building(store: Store) -> Iterator[None]:
+    """One at a time, because each renews the sums; and not while a tweet is being forgotten."""
+    with (store.root / "audit.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with store.shared():
+            yield
+
+
+def snapshot(store: Store, target: Path) -> Path:
+    """Write a database that needs no part: the same names, macros and comments, with facts and statistics as tables.
+
+    The facts are copied first and the statistics made from the copies, so that they agree. Safe beside readers and
+    jobs; what is written meanwhile may be in it or not. Raises InputError for a `target` that is no place for it.
+    """
+    if target.resolve() == store.catalog.resolve() or (target.exists() and not _is_database(target)):
+        raise InputError(f"'{target}' is no snapshot; name a new file, or an older snapshot to replace")
+    with _building(store), replacing(target) as temporary, duckdb.connect(str(temporary)) as connection:
+        _build(connection, store, copied=True)
+        views = "SELECT view_name FROM duckdb_views() WHERE NOT internal AND ends_with(view_name, '_parts')"
+        for (name,) in connection.execute(views).fetchall():
+            connection.execute(f'DROP VIEW "{name}"')
+        connection.execute("DROP MACRO parts")
+    return target
+
+
+def _is_database(path: Path) -> bool:
+    with path.open("rb") as handle:
+        return handle.read(12)[8:] == b"DUCK"
+
+
+def _build(connection: duckdb.DuckDBPyConnection, store: Store, copied: bool = False) -> None:
     connection.execute(_SILENT)
-    default = str(store.root.resolve()).replace("'", "''")
+    connection.execute("SET TimeZone = 'UTC'")
+    default = _quoted(str(store.root.resolve()))
     # The variable lets a moved or mounted store be read: SET VARIABLE camembias_store = '/new/place'
     connection.execute(
         "CREATE MACRO parts(part_table) AS "
-        f"coalesce(getvariable('{STORE_VARIABLE}'), '{default}') || '/' || part_table || '/*.parquet'"
+        f"coalesce(getvariable('{STORE_VARIABLE}'), {default}) || '/' || part_table || '/*.parquet'"
     )
     for kind in ("schema", "macros", "views"):
         for stem, sql in sqlfiles.statements(kind):
@@ -57,6 +88,8 @@ def _build(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
                 connection.execute(sql)
             except duckdb.Error as err:
                 raise QueryError(f"sql/{kind}/{stem}.sql does not load: {err}") from err
+            if copied and kind == "views":
+                _copy_facts(connection)
             if stem == _BEFORE_SUMS:
                 _renew_sums(connection, store)
 
@@ -88,16 +121,37 @@ def _words_of(connection: duckdb.DuckDBPyConnection, tweets: pl.DataFrame) -> pl
     return rows.drop("computed_at", "batch")
 
 
+def _copy_facts(connection: duckdb.DuckDBPyConnection) -> None:
+    """Turn each view that reads parts into a table of the same name, columns and comments."""
+    views = (
+        "SELECT view_name, comment FROM duckdb_views() "
+        "WHERE NOT internal AND NOT ends_with(view_name, '_parts') AND contains(sql, '_parts') ORDER BY view_oid DESC"
+    )
+    # The last one first: a prediction is written after its tweet, so that the tweets, read later, have it.
+    for name, comment in connection.execute(views).fetchall():
+        notes = "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = ? AND comment IS NOT NULL"
+        columns = connection.execute(notes, [name]).fetchall()
+        connection.execute(f'CREATE TABLE copied AS FROM "{name}"')
+        connection.execute(f'DROP VIEW "{name}"')
+        connection.execute(f'ALTER TABLE copied RENAME TO "{name}"')
+        connection.execute(f'COMMENT ON TABLE "{name}" IS {_quoted(comment)}')
+        for column, note in columns:
+            connection.execute(f'COMMENT ON COLUMN "{name}"."{column}" IS {_quoted(note)}')
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
 @contextmanager
 def reading(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection to the published database, pointed at where the store is now."""
     if not store.catalog.exists():
         raise StoreError(f"'{store.root}' has no audit.duckdb; make it with: camembias refresh --store {store.root}")
-    with duckdb.connect(str(store.catalog), read_only=True) as connection:
-        root = str(store.root.resolve()).replace("'", "''")
+    with store.shared(), duckdb.connect(str(store.catalog), read_only=True) as connection:
         connection.execute(_SILENT)
         connection.execute("SET TimeZone = 'UTC'")
-        connection.execute(f"SET VARIABLE {STORE_VARIABLE} = '{root}'")
+        connection.execute(f"SET VARIABLE {STORE_VARIABLE} = {_quoted(str(store.root.resolve()))}")
         yield connection
 
 
@@ -122,8 +176,7 @@ def run_sql(store: Store, sql: str) -> pl.DataFrame:
             raise QueryError(_one_line(err)) from err
         if len(found) != 1 or not _only_reads(connection, found[0]):
             raise QueryError("only one SELECT or EXPLAIN statement is accepted; open audit.duckdb in DuckDB for more")
-        root = str(store.root.resolve()).replace("'", "''")
-        connection.execute(f"SET allowed_directories = ['{root}']")
+        connection.execute(f"SET allowed_directories = [{_quoted(str(store.root.resolve()))}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         return _frame(connection, sql, {})
@@ -144,6 +197,20 @@ def failed_checks(store: Store) -> dict[str, int]:
     with reading(store) as connection:
         rows = {name: len(_frame(connection, sql, {})) for name, sql in sqlfiles.statements("checks")}
     return {name: count for name, count in rows.items() if count}
+
+
+def tables_of(path: Path) -> Iterator[tuple[str, pl.DataFrame]]:
+    """(table, some of its rows), until all rows of all tables of a database were given. Raises QueryError."""
+    try:
+        connection = duckdb.connect(str(path), read_only=True)
+    except duckdb.Error as err:
+        raise QueryError(f"'{path}' is no database that can be read ({_one_line(err)})") from err
+    with connection:
+        connection.execute(_SILENT)
+        tables = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal").fetchall()
+        for (name,) in tables:
+            for batch in connection.sql(f'FROM "{name}"').to_arrow_reader(_BATCH_ROWS):
+                yield name, pl.DataFrame(pl.from_arrow(batch))
 
 
 def _frame(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, str | None]) -> pl.DataFrame:

@@ -37,12 +37,17 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(handle.fileno())
         temporary.replace(path)
     except OSError as err:
-        if err.errno in _REMEDIES:
-            kind = StoreBusy if err.errno in _TEMPORARY else StoreError
-            raise kind(f"cannot write '{path}': {_REMEDIES[err.errno]}") from err
-        raise
+        raise readable(err, path) from err
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def readable(err: OSError, path: Path) -> Exception:
+    """The error in words of the user's, where they can mend it."""
+    if err.errno not in _REMEDIES:
+        return err
+    kind = StoreBusy if err.errno in _TEMPORARY else StoreError
+    return kind(f"cannot write '{path}': {_REMEDIES[err.errno]}")
 
 
 def write_text(path: Path, text: str) -> None:

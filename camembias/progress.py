@@ -52,10 +52,15 @@ def made_of(store: Store, table: str, batch: str) -> pl.DataFrame:
 
 
 def of_batches(store: Store, batches: Collection[str]) -> dict[str, tuple[Counts, bool]]:
-    """Each batch by its own parts alone, cheap enough to ask often: its counts, and whether it is finished."""
-    names = {*store.part_names("explanations"), *store.part_names("failures")}
-    begun = {name.partition(_ALONE)[0] for name in names}
-    return {batch: _of_batch(store, batch) if batch in begun else (Counts(), False) for batch in batches}
+    """Each batch by its own parts alone, cheap enough to ask often: its counts, and whether it is finished.
+
+    A batch that is not there is finished: its tweets were forgotten.
+    """
+    with store.shared():
+        names = {*store.part_names("explanations"), *store.part_names("failures")}
+        begun = {name.partition(_ALONE)[0] for name in names}
+        idle = {batch: (Counts(), not store.has_part("requests", batch)) for batch in batches}
+        return {batch: _of_batch(store, batch) if batch in begun else idle[batch] for batch in batches}
 
 
 def _of_batch(store: Store, batch: str) -> tuple[Counts, bool]:

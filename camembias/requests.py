@@ -12,7 +12,7 @@ from itertools import islice
 
 import polars as pl
 
-from camembias import progress, sampling
+from camembias import progress, sampling, tombstones
 from camembias.bundle import Bundle
 from camembias.errors import InputError
 from camembias.schemas import TABLES
@@ -75,6 +75,8 @@ def ask_sample(
 
 def ask_tweets(store: Store, bundle: Bundle, tweets: Sequence[str], how: How, by: str = _TWEET) -> Asked:
     """Hand-picked tweets, by id. Raises InputError for one that the store has not classified."""
+    if gone := sorted(tombstones.forgotten(store, tweets)):
+        raise InputError(f"tweet '{gone[0]}' was forgotten: it is not stored, and cannot be explained")
     frame = sampling.frame_of(store, bundle).filter(pl.col("tweet_id").is_in(list(tweets)))
     if missing := sorted(set(tweets) - set(frame["tweet_id"])):
         raise InputError(
@@ -92,6 +94,8 @@ def ask_text(store: Store, bundle: Bundle, text: str, how: How) -> Asked:
     if not store.has_part("models", bundle.serving_version):
         store.register_model(bundle)  # queries need its labels
     row = {"tweet_id": f"text-{text_hash(normalised)}", "label": None, "text": normalised}
+    if tombstones.forgotten(store, [row["tweet_id"]]):
+        raise InputError("--text is that of a forgotten tweet, and would be stored with its explanation; use another")
     schema = {name: pl.String() for name in ("tweet_id", "label", "text")}
     how = How(bundle.labels.names, how.baseline, how.again)
     return _ask(store, bundle, pl.DataFrame([row], schema=schema), how, _TEXT)

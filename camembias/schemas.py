@@ -248,4 +248,6 @@ TABLES: dict[str, pl.Schema] = {
         }
     ),
     "concepts": pl.Schema({"label": pl.String(), "word": pl.String()}),
+    # a forgotten tweet: its part is named by the hash, so that a look at the folder tells
+    "tombstones": pl.Schema({"tweet": pl.String(), "forgotten_at": TIME}),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,12 @@ class Settings:
             model=Path(os.environ.get(MODEL_VARIABLE, "models/default")),
             broker_url=os.environ.get(BROKER_VARIABLE, DEFAULT_BROKER_URL),
         )
+
+
+def no_telemetry(environment: MutableMapping[str, str]) -> None:
+    """Tell libraries not to call home, unless the user has said otherwise. Before they are imported."""
+    for name in ("HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"):
+        environment.setdefault(name, "1")
 
 
 def cpu_count(cgroup: Path = Path("/sys/fs/cgroup")) -> int:

@@ -2,7 +2,7 @@
 
 Truth lives here; `audit.duckdb` only looks at it (decision 0001). A part is written beside its final name,
 fsynced and renamed, so a reader at any moment sees whole parts only. Names of parts are derived from the work
-they hold: doing the same work again replaces the same file, and doubles nothing.
+they hold: doing the same work again replaces the same file, and doubles nothing. What was forgotten is never written.
 This module knows neither SQL nor models.
 """
 
@@ -17,7 +17,7 @@ import secrets
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,9 +25,11 @@ from typing import Any
 
 import polars as pl
 
+from camembias import tombstones
 from camembias.bundle import Bundle, library_versions
 from camembias.errors import StoreError
 from camembias.files import replacing, write_text
+from camembias.locks import alone, shared
 from camembias.schemas import TABLES
 
 FORMAT = 1
@@ -53,6 +55,18 @@ class Store:
         """Attempts at each request batch, kept beside the parts so that a lost broker does not reset them."""
         return self.root / "attempts"
 
+    def shared(self) -> AbstractContextManager[None]:
+        """While this is held, no part is replaced or removed under a reader. Jobs may hold it together, and nested."""
+        return shared(self.root / "store.json")
+
+    def alone(self) -> AbstractContextManager[None]:
+        """While this is held, no job reads or writes parts. Whoever holds it must not call `write`."""
+        return alone(self.root / "store.json")
+
+    def upkeep(self) -> AbstractContextManager[None]:
+        """Held by commands that rewrite parts, one at a time, for as long as they take."""
+        return alone(self.root / "upkeep.lock")
+
     def part(self, table: str, name: str) -> Path:
         return self.root / table / f"{name}.parquet"
 
@@ -63,7 +77,15 @@ class Store:
         return sorted(path.stem for path in (self.root / table).glob("*.parquet") if path.stem != _EMPTY)
 
     def write(self, table: str, name: str, rows: pl.DataFrame) -> Path:
-        """Write one part, whole or not at all. Raises StoreError for a full or read-only disk."""
+        """Write one part, whole or not at all, without rows of forgotten tweets.
+
+        Raises StoreError for a full or read-only disk.
+        """
+        with self.shared():
+            return self.replace(table, name, tombstones.without(self, table, rows))
+
+    def replace(self, table: str, name: str, rows: pl.DataFrame) -> Path:
+        """`write` for a caller that holds the store alone."""
         path = self.part(table, name)
         frame = rows.select([pl.col(column).cast(dtype) for column, dtype in TABLES[table].items()])
         body = io.BytesIO()  # Python writes the file: polars would tell a full disk without its error number
@@ -73,10 +95,11 @@ class Store:
         return path
 
     def read(self, table: str, name: str, columns: list[str] | None = None) -> pl.DataFrame:
-        path = self.part(table, name)
-        if not path.exists():
-            raise StoreError(f"no part '{name}' in '{self.root / table}'; was the store moved or cleaned?")
-        return pl.read_parquet(path, columns=columns)
+        try:
+            with self.part(table, name).open("rb") as handle:  # one handle: a part replaced meanwhile is no damage
+                return pl.read_parquet(handle, columns=columns)
+        except FileNotFoundError:
+            raise StoreError(f"no part '{name}' in '{self.root / table}'; was the store moved or cleaned?") from None
 
     def scan(self, table: str) -> pl.LazyFrame:
         return pl.scan_parquet(self.root / table / "*.parquet", schema=TABLES[table], missing_columns="insert")

@@ -22,7 +22,7 @@ from celery.signals import celeryd_after_setup, worker_init, worker_process_init
 
 from camembias import bundle, messages, store
 from camembias.errors import CamembiasError, StoreError
-from camembias.settings import Settings
+from camembias.settings import Settings, no_telemetry
 
 if TYPE_CHECKING:
     from explain_worker.job import Model
@@ -80,6 +80,7 @@ def _check(**_: Any) -> None:
 
     The store is not opened here: that may use polars, whose threads a fork does not take along.
     """
+    no_telemetry(os.environ)  # the child inherits it
     settings = Settings.from_environment()
     try:
         if not (settings.store / "store.json").exists():

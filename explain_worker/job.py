@@ -20,7 +20,7 @@ from typing import Any
 import polars as pl
 import torch
 
-from camembias import attempts, progress
+from camembias import attempts, progress, tombstones
 from camembias.attempts import Trail
 from camembias.bundle import Bundle
 from camembias.checkpoint import best_device, load_model, load_tokenizer, special_ids
@@ -72,11 +72,11 @@ def explain_batch(store: Store, model: Model, request: ExplainRequest, worker: s
     asked = store.read("requests", request.batch).unique("tweet_id", keep="first", maintain_order=True)
     asked = asked.with_row_index("position")
     with attempts.holding(store, request.batch) as trail:
-        if _missing(store, asked):
+        if _missing(store, request.batch, asked):
             texts = store.read("request_texts", request.batch).select("tweet_id", "text")
             whole = asked.join(texts, on="tweet_id", maintain_order="left")
             _work(store, model, whole, trail, worker, time.monotonic() + budget_s)
-        left = len(_missing(store, asked))
+        left = len(_missing(store, request.batch, asked))
         if not left:
             store.part("request_texts", request.batch).unlink(missing_ok=True)  # they have served
             trail.remove()
@@ -86,7 +86,8 @@ def explain_batch(store: Store, model: Model, request: ExplainRequest, worker: s
 def _work(store: Store, model: Model, asked: pl.DataFrame, trail: Trail, worker: str, until: float) -> None:
     suspect, guilty = trail.suspect, trail.is_guilty(worker)
     # the guilty one first, to be written down; a mere suspect last, so that its neighbours do not wait for it
-    missing = sorted(_missing(store, asked), key=lambda tweet: (tweet["tweet_id"] == suspect) != guilty)
+    batch = str(asked["batch"][0])
+    missing = sorted(_missing(store, batch, asked), key=lambda tweet: (tweet["tweet_id"] == suspect) != guilty)
     attempt = trail.begin(worker)
     if attempt == 1:
         try:
@@ -95,7 +96,7 @@ def _work(store: Store, model: Model, asked: pl.DataFrame, trail: Trail, worker:
             _log.error("a batch failed, going tweet by tweet: %s", _described(err))
             attempt = trail.begin(worker)
         else:
-            return _put(store, "explanations", progress.part_of(missing[0]["batch"]), rows)
+            return _put(store, "explanations", progress.part_of(batch), rows)
     try:
         for tweet in missing:
             if attempt > 3 + 2 * len(asked):  # it dies before any tweet is tried
@@ -151,10 +152,11 @@ def explain_tweets(model: Model, tweets: Sequence[Tweet]) -> list[Tweet]:
 _NUMBERS = ("steps", "logit", "logit_baseline", "delta", "relative_error", "converged", "precision", "duration_ms")
 
 
-def _missing(store: Store, asked: pl.DataFrame) -> list[Tweet]:
-    """Requested tweets neither explained nor failed. A tweet's targets are written together, so its id is enough."""
+def _missing(store: Store, batch: str, asked: pl.DataFrame) -> list[Tweet]:
+    """Requested tweets not explained, failed or forgotten. A tweet's targets are written together: its id is enough."""
+    asked = tombstones.without(store, "requests", asked)
     for table in ("explanations", "failures"):
-        made = progress.made_of(store, table, asked["batch"][0])
+        made = progress.made_of(store, table, batch)
         asked = asked.join(made, on="tweet_id", how="anti", maintain_order="left")
         if asked.is_empty():
             break

@@ -122,7 +122,7 @@ def _write(
     judged = judge(evidence, made.labels, seed=made.options.seed, random_folds=random_folds)
     write_text(layout.metrics, json.dumps(judged.metrics, ensure_ascii=False, indent=1, allow_nan=False))
     draw(judged.metrics, layout)
-    training_words.save(made.rows, layout.training_words)
+    salt = training_words.save(made.rows, layout.training_words)
     manifest = Manifest(
         model_version=bundle.model_version(layout, made.labels),
         labels=made.labels.names,
@@ -132,6 +132,7 @@ def _write(
         metrics=judged.metrics,
         temperature=judged.temperature,
         abstain_below=judged.abstain_below,
+        training_salt=salt,
     )
     write_text(layout.model_card, model_card(name, manifest))
     bundle.seal(layout, manifest)

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from pathlib import Path
 
 import polars as pl
 
 from camembias.text import words
+from camembias.training_words import hashed
 
 
-def save(rows: pl.DataFrame, path: Path) -> None:
-    """What the association witness needs, and nothing that could be read as a tweet."""
-    salt = os.urandom(16)
-
-    def hashed(value: str | None) -> str | None:
-        return None if value is None else hashlib.sha256(salt + value.encode()).hexdigest()[:16]
-
+def save(rows: pl.DataFrame, path: Path) -> str:
+    """What the association witness needs, and nothing that could be read as a tweet. Returns the salt of its hashes."""
+    salt = os.urandom(16).hex()
     frame = pl.DataFrame(
         {
-            "tweet": [hashed(value) for value in rows["tweet_id"]],
-            "author": pl.Series([hashed(value) for value in rows["author"]], dtype=pl.String()),
+            "tweet": [None if value is None else hashed(salt, value) for value in rows["tweet_id"]],
+            "author": pl.Series(
+                [None if value is None else hashed(salt, value) for value in rows["author"]], dtype=pl.String()
+            ),
             "duplicate_group": rows["duplicate_group"],
             "label": rows["label"],
             "split": rows["split"],
@@ -29,3 +27,4 @@ def save(rows: pl.DataFrame, path: Path) -> None:
         }
     )
     frame.write_parquet(path)
+    return salt

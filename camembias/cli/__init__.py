@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -14,16 +15,19 @@ from camembias.cli import (
     effects,
     explaining,
     exporting,
+    forgetting,
     pretraining,
     quality,
     schedule,
     selftest,
     status,
     training,
+    upkeep,
     worker,
 )
 from camembias.cli.console import errors
 from camembias.errors import CamembiasError
+from camembias.settings import no_telemetry
 
 app = typer.Typer(
     name="camembias",
@@ -45,6 +49,8 @@ for group in (
     schedule,
     asking,
     concepts,
+    upkeep,
+    forgetting,
     demo,
     selftest,
 ):
@@ -53,6 +59,7 @@ for group in (
 
 def main() -> None:
     """One line for anything a user can mend, and exit code 2, or 75 where trying again later is all it takes."""
+    no_telemetry(os.environ)
     try:
         app()
     except CamembiasError as err:

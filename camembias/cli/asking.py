@@ -90,7 +90,9 @@ def report(
     """
     from camembias.report import write_report
 
-    written = write_report(stores.open_existing(store), out_, lang.value, with_text=not no_text)
+    found = stores.open_existing(store)
+    with stores.running(found, "report", {"file": str(out_.resolve())}):  # `forget` looks for copies there
+        written = write_report(found, out_, lang.value, with_text=not no_text)
     out.print(f"report in {written}", markup=False)
 
 

@@ -127,7 +127,8 @@ def _tell(run: Run, store: Path, seconds: float, json_: bool) -> None:
         f"{run.status}: {counts['rows']:,} rows read from {counts['files']:,} files",
         f"{counts['classified']:,} classified ({rate:,.0f} tweets/s): {counts['cached']:,} by a text scored before, "
         f"{counts['rescored']:,} in fp32, {counts['abstained']:,} abstained",
-        f"{counts['known']:,} known already, {counts['rejects']:,} refused; {counts['skipped']:,} rows skipped",
+        f"{counts['known']:,} known already, {counts['rejects']:,} refused, {counts['forgotten']:,} of forgotten "
+        f"tweets; {counts['skipped']:,} rows skipped",
         f"store {store}; next: camembias query --store {store}",
     ]
     out.print("\n".join(lines))

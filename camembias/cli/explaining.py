@@ -93,14 +93,15 @@ def explain(
     began = time.monotonic()
     bundle, target_store = bundles.load(model), stores.open_existing(store)
     how = How(_targets(bundle, target), baseline.value, again)
-    if sample is not None:
-        asked = _ask_sample(target_store, bundle, sample, strategy, [*(word or []), *_lines(words)], top, how)
-    elif from_query is not None:
-        asked = _ask_query(target_store, bundle, from_query, name_values("--param", param), top, how)
-    elif resume:
-        asked = ask_unfinished(target_store, bundle)
-    else:
-        asked = _ask_picked(target_store, bundle, tweet, text, how)
+    with target_store.shared():
+        if sample is not None:
+            asked = _ask_sample(target_store, bundle, sample, strategy, [*(word or []), *_lines(words)], top, how)
+        elif from_query is not None:
+            asked = _ask_query(target_store, bundle, from_query, name_values("--param", param), top, how)
+        elif resume:
+            asked = ask_unfinished(target_store, bundle)
+        else:
+            asked = _ask_picked(target_store, bundle, tweet, text, how)
     sent = waiting.send_lost(target_store, bundle, broker_url, asked.all_batches)
     if not json_ and not (asked.urgent and wait):
         _say_asked(target_store, bundle, asked, len(sent))

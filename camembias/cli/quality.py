@@ -47,7 +47,8 @@ def explain_quality(
         from explain_worker import quality
         from explain_worker.job import Model
     opened = Model.open(bundle)
-    tweets = quality.explained_tweets(target, opened, sample, seed)
+    with target.shared():
+        tweets = quality.explained_tweets(target, opened, sample, seed)
     with stores.running(target, "explain-quality", {"sample": sample, "seed": seed}) as run:
         total = len(tweets) + 3 * min(len(tweets), quality.RANDOMISED_TWEETS)
         with progress_bar("tweets", total) as advance:

@@ -34,9 +34,10 @@ def status(
     from camembias import store as stores
 
     found = stores.open_existing(store)
-    counts = {name: int(found.scan(name).select(pl.len()).collect().item()) for name in _TABLES}
-    runs = found.scan("runs").sort("started_at", descending=True).head(5).collect()
-    summary, rates = progress.summary(found), progress.rates(found)
+    with found.shared():
+        counts = {name: int(found.scan(name).select(pl.len()).collect().item()) for name in _TABLES}
+        runs = found.scan("runs").sort("started_at", descending=True).head(5).collect()
+        summary, rates = progress.summary(found), progress.rates(found)
     queued = _queued(broker_url, summary["model_version"].unique().to_list())
     if json_:
         print_json(

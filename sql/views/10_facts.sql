@@ -111,3 +111,8 @@ SELECT * FROM pieces_parts QUALIFY row_number() OVER (PARTITION BY model_version
 COMMENT ON VIEW word_pieces IS 'one row a model version and word of its explained tweets, as of the last `camembias effects`';
 COMMENT ON COLUMN word_pieces.pieces IS 'pieces that the tokenizer cuts the word into';
 COMMENT ON COLUMN word_pieces.unknown IS 'of them, those it has no token for: the model sees them all alike';
+
+CREATE VIEW tombstones AS
+SELECT tweet, min(forgotten_at) AS forgotten_at FROM tombstones_parts GROUP BY tweet;
+COMMENT ON VIEW tombstones IS 'one row a forgotten tweet, which is never stored again';
+COMMENT ON COLUMN tombstones.tweet IS 'hash of the id, salted by the store';

@@ -7,6 +7,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,12 @@ from batch.limits import RejectLimit, TooManyRejects
 from batch.readers import CHUNK_ROWS
 from batch.sources import Source
 from camembias import bundle as bundles
-from camembias import catalog, synthetic
+from camembias import catalog, proof, synthetic
 from camembias import store as stores
 from camembias.bundle import Bundle
+from camembias.compaction import compact
 from camembias.errors import StoreError
+from camembias.forget import forget
 from camembias.scoring import margins, probabilities
 from camembias.store import Run, Store
 from camembias.text import normalise
@@ -64,7 +67,7 @@ def run(classifier: Classifier, store: Store, *sources: Source | Path, **options
             setattr(job, name, value)
         stage.classify(job, found)
     counts = done.counts
-    assert counts["rows"] == counts["classified"] + counts["known"] + counts["rejects"]
+    assert counts["rows"] == counts["classified"] + counts["known"] + counts["forgotten"] + counts["rejects"]
     return done
 
 
@@ -192,6 +195,33 @@ def test_rows_of_an_unfinished_unit_are_not_taken_for_known(classifier, tweets, 
     done = run(classifier, store, path)
     assert (done.counts["classified"], done.counts["known"]) == (300, 0)
     assert store.read("predictions", unit).select(DECIDED).equals(whole.select(DECIDED))
+
+
+def test_a_forgotten_tweet_is_counted_and_neither_stored_nor_kept_among_the_refused(
+    classifier, tweets, store, tmp_path
+):
+    one = tweets["tweet_id"][7]
+    run(classifier, store, written(tweets[:20], tmp_path / "t.parquet"))
+    forget(store, [one])
+    twice = pl.concat([tweets[:30], tweets[7:8]])  # the same id again would be refused, with its text
+    counts = run(classifier, store, written(twice, tmp_path / "t.parquet")).counts
+    assert (counts["known"], counts["forgotten"], counts["classified"], counts["rejects"]) == (19, 2, 10, 0)
+    assert one not in stored(store, "tweet_id")["tweet_id"]
+    assert proof.search(store.root, [one], []).places == []
+
+
+def test_resuming_after_compaction_skips_units_and_knows_tweets(classifier, tweets, store, scored, tmp_path):
+    parts = [written(tweets[at : at + 400], tmp_path / f"{at}.parquet") for at in (0, 400)]
+    run(classifier, store, *parts)
+    before = stored(store, *DECIDED)
+    compact(store)
+    assert compact(store, keep=timedelta(0)).removed == 6  # tweets, predictions and ledger rows of two units
+    assert run(classifier, store, *parts).counts["skipped"] == 800
+    scored.clear()
+    grown = run(classifier, store, written(tweets[:850], tmp_path / "grown.parquet")).counts
+    assert (grown["known"], grown["classified"]) == (800, 50)
+    assert sum(scored) <= 50
+    assert stored(store, *DECIDED).filter(pl.col("tweet_id").is_in(tweets[:800]["tweet_id"])).equals(before)
 
 
 def test_a_growing_file_scores_its_new_rows_only(classifier, tweets, store, scored, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -180,3 +181,17 @@ def test_a_store_of_another_model_and_a_mixed_bundle_are_refused(model, stream, 
     done = camembias("explain", "--model", model, "--store", tmp_path / "foreign", "--sample", 5)
     assert done.returncode == 2
     assert "no predictions of model" in done.stderr
+
+
+def test_a_training_tweet_is_found_by_its_id_and_erased(model, tmp_path):
+    copy, store = tmp_path / "model", stores.create(tmp_path / "store")
+    shutil.copytree(model, copy)
+    store.register_model(bundle.load(copy))
+    one = pl.read_csv(model.parents[1] / "labelled.csv", infer_schema=False)["tweet_id"][0]
+    before = pl.read_parquet(copy / "training_words.parquet")
+    done = camembias("forget", one, "--store", store.root, "--model", copy, "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["rows"], answer["training_words"]) == ({"training_words": 1}, 1)
+    bundle.load(copy)  # every checksum is right
+    assert len(pl.read_parquet(copy / "training_words.parquet")) == len(before) - 1

@@ -1,5 +1,6 @@
 """Answers of every query, compared with numbers worked out by hand; see conftest.py for the store."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from math import log2, sqrt
@@ -7,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from camembias import catalog, sqlfiles, store, text
-from camembias.errors import QueryError
+from camembias.cli import app
+from camembias.errors import InputError, QueryError
 from camembias.store import Store
 
-from .conftest import LATER, design, explanation, prediction, put
+from .conftest import DAY, LATER, design, explanation, prediction, put
 
 Spoil = Callable[[str, list[dict[str, Any]]], dict[str, int]]
 
@@ -42,6 +45,55 @@ def test_label_shares_show_a_label_without_tweets(tmp_path: Path) -> None:
     put(made, "models", "v1", [{"model_version": "m1", "serving_version": "v1", "labels": ["avion", "viande"]}])
     catalog.refresh(made)
     assert [row[1:4] for row in ask(made, "label_shares")] == [("avion", 1, 1.0), ("viande", 0, 0.0)]
+
+
+def test_label_share_drift_has_newcombes_interval(tmp_path: Path) -> None:
+    """Newcombe (1998), table II, example a: 56 of 70 against 48 of 80, difference 0.2, method 10: 0.0524 to 0.3339."""
+    made = store.create(tmp_path / "s")
+    rows = [("old", 48, 32, DAY), ("new", 56, 14, LATER)]
+    for run, avion, viande, day in rows:
+        labels = ["avion"] * avion + ["viande"] * viande
+        put(made, "predictions", run, [
+            prediction(f"{run}{at}", label, run_id=run, classified_at=day) for at, label in enumerate(labels)
+        ])  # fmt: skip
+    put(
+        made,
+        "predictions",
+        "older",
+        [prediction("z", "avion", run_id="older", classified_at=datetime(2020, 1, 1, tzinfo=UTC))],
+    )
+    put(made, "models", "v1", [{"model_version": "m1", "serving_version": "v1", "labels": ["avion", "viande", "x"]}])
+    catalog.refresh(made)
+    avion, viande, none = ask(made, "label_share_drift")
+    assert avion[:5] == ("avion", "v1", "v1", 48, 56)
+    assert avion[5:8] == close(0.6, 0.8, 0.2)
+    assert avion[8:] == pytest.approx((0.0524, 0.3339), abs=5e-5)
+    assert viande[0] == "viande"
+    assert viande[7:] == close(-0.2, -avion[9], -avion[8])
+    assert (none[0], none[3], none[4], none[7]) == ("x", 0, 0, 0.0)
+    assert none[8] < 0 < none[9]
+    back = ask(made, "label_share_drift", before="new", after="old")[0]
+    assert back[7:] == close(-0.2, -avion[9], -avion[8])
+    assert ask(made, "label_share_drift", after="old")[0][3:5] == (56, 48)
+    assert ask(made, "label_share_drift", before="older")[0][3:5] == (1, 56)
+    assert ask(made, "label_share_drift", before="new", after="new") == []
+    assert ask(made, "label_share_drift", before="none") == []
+
+
+def test_diff_names_the_runs_and_refuses_one_that_classified_nothing(good_store: Store) -> None:
+    put(good_store, "predictions", "n", [prediction("n1", "viande", run_id="r2", classified_at=LATER)])
+    done = CliRunner().invoke(app, ["diff", "r1", "r2", "--store", str(good_store.root), "--json"])
+    assert done.exit_code == 0, done.output
+    answer = json.loads(done.output)
+    assert (answer["before"], answer["after"], answer["same_model"]) == ("r1", "r2", True)
+    assert [(row["label"], row["tweets_before"], row["tweets_after"]) for row in answer["labels"]] == [
+        ("avion", 3, 0),
+        ("viande", 2, 1),
+    ]
+    for arguments, told in ((["r1", "gone"], "'gone'"), (["r1"], "two runs"), (["r1", "r1"], "twice")):
+        done = CliRunner().invoke(app, ["diff", *arguments, "--store", str(good_store.root)])
+        assert isinstance(done.exception, InputError)
+        assert told in str(done.exception)
 
 
 def test_words_up_sums_a_tweet_first_and_leaves_unconverged_and_partial_ones_out(good_store: Store) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from camembias import attempts
+from camembias import attempts, tombstones
 from camembias import store as stores
 from camembias.bundle import Bundle
 from camembias.errors import StoreError
+from camembias.forget import forget
 from camembias.labels import DEFAULT_LABELS
 from camembias.messages import ExplainRequest
 from camembias.schemas import TABLES
@@ -239,3 +242,32 @@ def test_a_torn_last_line_of_a_trail_is_left_out(store):
 def test_a_batch_cannot_name_a_path(batch):
     with pytest.raises(ValueError, match="batch"):
         ExplainRequest.from_dict({"batch": batch, "model_version": "v"})
+
+
+def test_a_tweet_forgotten_while_a_worker_holds_it_is_not_stored_and_the_batch_ends(
+    store: Store, model: job.Model, asked: ExplainRequest, quick: dict[str, Any]
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slowly() -> None:
+        begun.set()
+        assert go_on.wait(60)
+
+    quick["1"] = slowly
+    left: list[int] = []
+    worker = threading.Thread(target=lambda: left.append(job.explain_batch(store, model, asked, WORKER)))
+    eraser = threading.Thread(target=forget, args=(store, ["1"]))
+    worker.start()
+    assert begun.wait(60)
+    eraser.start()
+    while not tombstones.forgotten(store, ["1"]):
+        time.sleep(0.01)
+    assert eraser.is_alive(), "it waits for the batch"
+    go_on.set()
+    worker.join()
+    eraser.join()
+    assert left == [0]
+    assert set(store.scan("explanations").collect()["tweet_id"]) == {"0", "2", "3"}
+    assert set(store.scan("requests").collect()["tweet_id"]) == {"0", "2", "3"}
+    assert (attempts.begun(store), store.part_names("request_texts")) == ({}, [])
+    assert job.explain_batch(store, model, asked, WORKER) == 0

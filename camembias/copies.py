@@ -1,0 +1,46 @@
+"""Files made from a store that lie outside it: snapshots and reports, as the store's runs tell of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from camembias import proof
+from camembias.errors import QueryError
+from camembias.store import Store
+
+KINDS = ("snapshot", "report")
+HOLDS, FREE, AWAY, UNREADABLE = "holds it", "free of it", "not found there", "cannot be read"
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    kind: str
+    path: Path
+    host: str
+
+
+def made(store: Store) -> list[Copy]:
+    """Each file once, in the order of its name. What `query --out` and the like wrote is not on record."""
+    with store.shared():
+        runs = store.scan("runs").filter(pl.col("kind").is_in(KINDS)).sort("started_at").collect()
+    found = {json.loads(arguments)["file"]: (kind, host) for kind, arguments, host in _told(runs)}
+    return [Copy(kind, Path(file), host) for file, (kind, host) in sorted(found.items())]
+
+
+def _told(runs: pl.DataFrame) -> list[tuple[str, str, str]]:
+    return runs.select("kind", "arguments", "host").rows()
+
+
+def state(copy: Copy, ids: Collection[str], texts: Collection[str]) -> str:
+    """Whether the file still holds any of the tweets."""
+    try:
+        if not copy.path.is_file():
+            return AWAY
+        return HOLDS if proof.search(copy.path, ids, texts).places else FREE
+    except (OSError, QueryError):
+        return UNREADABLE

@@ -1,0 +1,97 @@
+"""Looks for tweets in every byte of a store: in each file as it lies there, and in what Parquet and DuckDB compress.
+
+It knows file formats, and nothing of tables: what it finds is there, wherever somebody forgot to look.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+from camembias import catalog
+
+_SURE = 8  # bytes; a shorter needle is found in compressed bytes by chance
+_BEFORE = rb"(?:(?<!\w)|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{4}))"  # a word begins here, or behind an escape of JSON
+
+
+@dataclass(slots=True)
+class Search:
+    """`places`: file and where in it, of every hit. `bytes`: what was looked at, decompressed."""
+
+    files: int = 0
+    bytes: int = 0
+    places: list[str] = field(default_factory=list)
+
+
+# The bytes of an id or text, and the pattern that they are part of: looking for bytes is many times quicker.
+Needles = tuple[tuple[bytes, re.Pattern[bytes]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Forms:
+    """What is looked for: as it is; as JSON writes it; and what is long enough for compressed bytes."""
+
+    plain: Needles
+    escaped: Needles
+    sure: Needles
+
+
+def word(tweet_id: bytes) -> bytes:
+    """A pattern that finds an id in JSON or plain text: `1234567890` not in `12345678901`, and `12` only as `"12"`."""
+    whole = re.escape(tweet_id)
+    return b'"' + whole + b'"' if len(tweet_id) < _SURE else _BEFORE + whole + rb"(?!\w)"
+
+
+def search(root: Path, ids: Collection[str], texts: Collection[str]) -> Search:
+    """Look through every file below `root`, a folder or a file: ids as whole words, texts anywhere."""
+    plain, found = _needles([one.encode() for one in ids], [one.encode() for one in texts]), Search()
+    sure = tuple(one for one in plain if len(one[0]) >= _SURE)
+    forms = _Forms(plain, _needles(map(_escaped, ids), map(_escaped, texts)), sure)
+    for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
+        if not path.is_file():
+            continue
+        found.files += 1
+        name = str(path.relative_to(root)) if path != root else path.name
+        for where, body, needles in _bodies(path, forms):
+            found.bytes += len(body)
+            if any(one in body and form.search(body) for one, form in needles) and name + where not in found.places:
+                found.places.append(name + where)
+    return found
+
+
+def _needles(ids: Iterable[bytes], texts: Iterable[bytes]) -> Needles:
+    pairs = [*((one, word(one)) for one in ids), *((one, re.escape(one)) for one in texts)]
+    return tuple((one, re.compile(form)) for one, form in pairs)
+
+
+def _bodies(path: Path, forms: _Forms) -> Iterator[tuple[str, bytes, Needles]]:
+    """(where in the file, bytes, what to look for in them)."""
+    body = path.read_bytes()
+    if path.suffix == ".parquet":
+        yield "", body, forms.sure
+        for column in pl.read_parquet(body).iter_columns():
+            yield f": {column.name}", _lines(column.to_frame()), forms.escaped
+    elif path.suffix == ".duckdb":
+        yield "", body, forms.sure
+        for table, frame in catalog.tables_of(path):
+            yield f": {table}", _lines(frame), forms.escaped
+    elif path.suffix == ".html":
+        yield "", html.unescape(body.decode("utf-8", "replace")).encode(), forms.plain
+        yield "", body, forms.escaped  # what its scripts hold
+    else:
+        yield "", body, forms.plain
+        yield "", body, forms.escaped  # JSON
+
+
+def _lines(frame: pl.DataFrame) -> bytes:
+    return frame.write_ndjson().encode()
+
+
+def _escaped(value: str) -> bytes:
+    """As `_lines` writes it."""
+    return _lines(pl.DataFrame({"x": [value]}))[6:-3]

@@ -1,0 +1,57 @@
+"""The words of a model's training tweets, in its bundle, each tweet under a salted hash so that it can be erased.
+
+The salt lies in the manifest. Without it no row could be found again; with it, somebody who guesses an id can look
+whether its tweet was trained on: pseudonymous, not anonymous.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection
+from dataclasses import asdict, replace
+
+import polars as pl
+
+from camembias.bundle import Bundle, Manifest
+from camembias.errors import BundleError
+from camembias.files import replacing, sha256, write_text
+
+
+def hashed(salt: str, value: str) -> str:
+    """`salt` in hex."""
+    return hashlib.sha256(bytes.fromhex(salt) + value.encode()).hexdigest()[:16]
+
+
+def without(rows: pl.DataFrame, salt: str | None, tweet_ids: Collection[str]) -> pl.DataFrame:
+    """The rows of other tweets; all of them when the salt is not known."""
+    if salt is None:
+        return rows
+    return rows.filter(~pl.col("tweet").is_in([hashed(salt, one) for one in tweet_ids]))
+
+
+def forget(bundle: Bundle, tweet_ids: Collection[str]) -> int:
+    """Erase tweets from a bundle; returns the number of rows. The weights learned from them stay as they are.
+
+    The file's checksum is left out of the manifest while the file changes: a bundle whose erasure was killed still
+    loads. Raises BundleError for a model whose salt was not kept.
+    """
+    if bundle.manifest.training_salt is None:
+        raise BundleError(
+            f"'{bundle.layout.root}' was trained before the salt of its training words was kept, so no tweet can be "
+            "found in it; train it again without these tweets"
+        )
+    path = bundle.layout.training_words
+    before = pl.read_parquet(path)
+    after = without(before, bundle.manifest.training_salt, tweet_ids)
+    if len(after) < len(before) or path.name not in bundle.manifest.files:
+        others = {name: digest for name, digest in bundle.manifest.files.items() if name != path.name}
+        _write(bundle, replace(bundle.manifest, files=others))
+        with replacing(path) as temporary:
+            after.write_parquet(temporary)
+        _write(bundle, replace(bundle.manifest, files={**others, path.name: sha256(path)}))
+    return len(before) - len(after)
+
+
+def _write(bundle: Bundle, manifest: Manifest) -> None:
+    write_text(bundle.layout.manifest, json.dumps(asdict(manifest), ensure_ascii=False, indent=1, allow_nan=False))
