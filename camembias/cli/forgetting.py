@@ -38,7 +38,7 @@ def forget(
     Example: camembias forget 1234567890123456789 --store stores/mine --model models/mine
     """
     from camembias import bundle as bundles
-    from camembias import catalog, copies, proof, training_words
+    from camembias import catalog, training_words
     from camembias import forget as stage
     from camembias import store as stores
 
@@ -47,17 +47,30 @@ def forget(
     erased = stage.forget(target, tweet, same_text)
     trained = sum(training_words.forget(bundle, erased.ids) for bundle in bundles_)
     catalog.refresh(target)  # the statistics, without them
+    answer = _looked_for(target, erased) | {"training_words": trained}
+    if json_:
+        print_json(answer)
+    else:
+        _tell(answer, bool(bundles_))
+    if answer["left"]:
+        raise StoreError(f"still found in '{store}': {_some(answer['left'])}; erase it there and run this again")
+
+
+def _looked_for(store: Store, erased: Erased) -> dict[str, Any]:
+    """What was erased, and where it was looked for: in the store, and in files made from it."""
+    from camembias import copies, proof
+    from camembias.forget import SHORTEST
+
     # a text that another tweet still holds is found there, and proves nothing
-    texts = [text for text in erased.texts if len(text) >= stage.SHORTEST and not erased.others]
-    kept = {copy: copies.state(copy, erased.ids, texts) for copy in copies.made(target)}
+    texts = [text for text in erased.texts if len(text) >= SHORTEST and not erased.others]
+    kept = {copy: copies.state(copy, erased.ids, texts) for copy in copies.made(store)}
     for copy, state in kept.items():
         if copy.kind == "report" and state == copies.HOLDS:
-            kept[copy] = _written_again(target, copy.path, erased, texts)
-    found = proof.search(target.root, erased.ids, texts)
-    answer = {
+            kept[copy] = _written_again(store, copy.path, erased, texts)
+    found = proof.search(store.root, erased.ids, texts)
+    return {
         "forgotten": sorted(erased.ids),
         "rows": erased.rows,
-        "training_words": trained,
         "texts": len(erased.texts),
         "texts_searched": len(texts),
         "other_tweets_with_the_text": erased.others,
@@ -66,12 +79,6 @@ def forget(
         "left": found.places,
         "copies": [{"kind": copy.kind, "file": str(copy.path), "state": state} for copy, state in kept.items()],
     }
-    if json_:
-        print_json(answer)
-    else:
-        _tell(answer, bool(bundles_))
-    if found.places:
-        raise StoreError(f"still found in '{store}': {_some(found.places)}; erase it there by hand, and run this again")
 
 
 def _written_again(store: Store, path: Path, erased: Erased, texts: list[str]) -> str:
