@@ -22,18 +22,16 @@ class Copy:
     kind: str
     path: Path
     host: str
+    lang: str = "en"  # of a report
 
 
 def made(store: Store) -> list[Copy]:
     """Each file once, in the order of its name. What `query --out` and the like wrote is not on record."""
     with store.shared():
         runs = store.scan("runs").filter(pl.col("kind").is_in(KINDS)).sort("started_at").collect()
-    found = {json.loads(arguments)["file"]: (kind, host) for kind, arguments, host in _told(runs)}
-    return [Copy(kind, Path(file), host) for file, (kind, host) in sorted(found.items())]
-
-
-def _told(runs: pl.DataFrame) -> list[tuple[str, str, str]]:
-    return runs.select("kind", "arguments", "host").rows()
+    told = [(json.loads(row["arguments"]), row) for row in runs.iter_rows(named=True)]
+    found = {how["file"]: Copy(row["kind"], Path(how["file"]), row["host"], how.get("lang", "en")) for how, row in told}
+    return [found[file] for file in sorted(found)]
 
 
 def state(copy: Copy, ids: Collection[str], texts: Collection[str]) -> str:

@@ -12,6 +12,7 @@ from camembias.errors import MissingExtra, StoreError
 from camembias.text import printable
 
 if TYPE_CHECKING:
+    from camembias.copies import Copy
     from camembias.forget import Erased
     from camembias.store import Store
 
@@ -66,7 +67,7 @@ def _looked_for(store: Store, erased: Erased) -> dict[str, Any]:
     kept = {copy: copies.state(copy, erased.ids, texts) for copy in copies.made(store)}
     for copy, state in kept.items():
         if copy.kind == "report" and state == copies.HOLDS:
-            kept[copy] = _written_again(store, copy.path, erased, texts)
+            kept[copy] = _written_again(store, copy, erased, texts)
     found = proof.search(store.root, erased.ids, texts)
     return {
         "forgotten": sorted(erased.ids),
@@ -81,16 +82,16 @@ def _looked_for(store: Store, erased: Erased) -> dict[str, Any]:
     }
 
 
-def _written_again(store: Store, path: Path, erased: Erased, texts: list[str]) -> str:
+def _written_again(store: Store, copy: Copy, erased: Erased, texts: list[str]) -> str:
     """A report that held a tweet is made anew, where its packages are installed. What state that leaves it in."""
     from camembias import copies
     from camembias.report import write_report
 
     try:
-        write_report(store, path)
+        write_report(store, copy.path, copy.lang)
     except MissingExtra:
         return copies.HOLDS
-    return copies.state(copies.Copy("report", path, ""), erased.ids, texts)
+    return copies.state(copy, erased.ids, texts)
 
 
 def _tell(answer: dict[str, Any], models: bool) -> None:
