@@ -12,7 +12,7 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -200,15 +200,18 @@ def main() -> None:
 
 
 def measure(network: torch.nn.Module, rows: Sequence[Row], rounds: int, count: int) -> None:
-    ways = {"fp32": Passes(network, token_budget=token_budget(network))}
+    threads = torch.get_num_threads()
+    ways = {"fp32": Passes(network, token_budget=token_budget(network, threads), streams=threads)}
     if has_bf16(torch.device("cpu")):
-        ways["bf16"] = Passes(bf16_copy(network), "bf16", ways["fp32"].token_budget)
+        ways["bf16"] = replace(ways["fp32"], network=bf16_copy(network), precision="bf16")
     found: dict[str, list[Attribution]] = defaultdict(list)
 
     def ours(precision: str, targets: Sequence[int]) -> Run:
         def run(some: Sequence[Row]) -> None:
             asked = [Row(row.ids, row.special, targets) for row in some]
+            torch.set_num_threads(1)  # as the worker does: passes run side by side
             found[precision] += explain(network, SPECIAL_IDS, asked, passes=ways[precision])
+            torch.set_num_threads(threads)
 
         return run
 
