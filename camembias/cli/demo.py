@@ -13,7 +13,7 @@ import typer
 from camembias.cli.console import ModelOption, StoreOption, out, print_table
 
 LABELLED = 3600
-SAMPLE = 800
+SAMPLE = 600
 CANDIDATES = 3  # suspicious words a label
 
 

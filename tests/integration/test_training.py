@@ -56,7 +56,7 @@ def killed_at(condition: object, *arguments: object) -> None:
 
 
 def test_killed_twice_and_resumed_it_is_the_same_model(labelled, tmp_path):
-    common = (labelled, "--base-model", "tiny", "--epochs", 4, "--batch-size", 16, "--folds", 2)
+    common = (labelled, "--base-model", "tiny", "--epochs", 3, "--batch-size", 16, "--folds", 2)
     common = ("train", *common, "--group-column", "none", "--json")
     calm = json.loads(finished(*common, "--out", tmp_path / "calm"))
     target = tmp_path / "rough"

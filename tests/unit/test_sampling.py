@@ -243,7 +243,7 @@ def test_totals_of_two_overlapping_designs_are_unbiased_over_500_draws(store, ti
     assert np.var(totals) == pytest.approx(variance, rel=0.3)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_the_view_inclusion_is_the_largest_probability_of_any_design(data, tmp_path_factory, tiny_bundle):
     store = stores.create(tmp_path_factory.mktemp("designs") / "s")

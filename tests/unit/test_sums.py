@@ -86,7 +86,7 @@ def same(left: pl.DataFrame, right: pl.DataFrame) -> bool:
     return all(left[name].to_list() == pytest.approx(right[name].to_list(), abs=1e-6) for name in names)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tweets, st.lists(numbers, min_size=5, max_size=12))
 def test_arrays_and_sql_agree(tmp_path_factory, found, scores) -> None:
     made = stores.create(tmp_path_factory.mktemp("s") / "store")
