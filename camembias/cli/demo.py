@@ -13,7 +13,7 @@ import typer
 from camembias.cli.console import ModelOption, StoreOption, out, print_table
 
 LABELLED = 3600
-SAMPLE = 600
+SAMPLE = 700
 CANDIDATES = 3  # suspicious words a label
 
 
