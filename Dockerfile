@@ -7,7 +7,7 @@ ENV PATH=/opt/venv/bin:$PATH
 WORKDIR /app
 # Dependencies before the source, so that a change of code does not install them again.
 COPY pyproject.toml constraints.txt LICENSE ./
-RUN touch README.md && mkdir -p camembias/cli train export batch explain_worker \
+RUN touch README.md && mkdir -p camembias/cli camembias/report train export batch explain_worker \
  && pip install -q --no-cache-dir -c constraints.txt ${TORCH_INDEX:+--index-url $TORCH_INDEX} torch \
  && pip install -q --no-cache-dir -c constraints.txt '.[train,export,batch,worker,report,monitor]' \
  && pip uninstall -q -y camembias \

@@ -2,6 +2,7 @@
 
 import ast
 import subprocess
+import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -92,3 +93,10 @@ def test_the_tree_of_the_readme_is_the_tree():
     block = (ROOT / "README.md").read_text(encoding="utf-8").split("## The tree")[1].split("```")[1]
     shown = {line.split()[0].rstrip("/") for line in block.splitlines()[1:] if line and not line[0].isspace()}
     assert shown == there
+
+
+def test_the_image_knows_every_package():
+    """It installs dependencies before the source is there, with empty folders in place of the packages."""
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    made = (ROOT / "Dockerfile").read_text(encoding="utf-8").split("mkdir -p ")[1].split("\\")[0].split()
+    assert {name.replace(".", "/") for name in packages} - {"camembias"} == set(made)
