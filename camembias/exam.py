@@ -12,7 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -63,7 +63,7 @@ def plants(seed: int) -> tuple[Plant, ...]:
 
 
 def associations(labelled: pl.DataFrame) -> dict[Pair, float]:
-    """z of each word and label that occur together (Gardner et al. 2021), counted over texts; 0 for all others."""
+    """z of each word that occurs and each label (Gardner et al. 2021), counted over texts."""
     share = dict(labelled["label"].value_counts(normalize=True).iter_rows())
     held: Counter[str] = Counter()
     both: Counter[Pair] = Counter()
@@ -117,7 +117,7 @@ class Truth:
 
 
 def graded(verdicts: pl.DataFrame, truth: Truth) -> pl.DataFrame:
-    """One row a planted word: word, kind, label, purity, rate, docs, effect (oracle's), used, verdict, p, q."""
+    """One row a planted word: what was planted, what the oracle says of it, and what the audit said."""
     rows = {(row["word"], row["label"]): row for row in verdicts.iter_rows(named=True)}
     used = {plant.word for plant in truth.used}
     graded = []
@@ -141,10 +141,14 @@ def discoveries(verdicts: pl.DataFrame, truth: Truth) -> pl.DataFrame:
     )
 
 
-def average_precision(scores: Sequence[float], relevant: Sequence[bool]) -> float:
-    """Mean of precision at each relevant item, by falling score, ties taken at their worst; nan without any."""
-    order = sorted(zip(scores, relevant, strict=True), key=lambda item: (-item[0], item[1]))
-    hits = [rank for rank, (_, hit) in enumerate(order, 1) if hit]
+def ranked(scores: Sequence[float], relevant: Sequence[bool]) -> list[bool]:
+    """`relevant` by falling score, ties taken at their worst: a tie is no knowledge."""
+    return [hit for _, hit in sorted(zip(scores, relevant, strict=True), key=lambda item: (-item[0], item[1]))]
+
+
+def average_precision(order: Sequence[bool]) -> float:
+    """Mean of precision at each relevant item of a ranking; nan without any."""
+    hits = [rank for rank, hit in enumerate(order, 1) if hit]
     return sum(place / rank for place, rank in enumerate(hits, 1)) / len(hits) if hits else float("nan")
 
 
@@ -152,45 +156,44 @@ def rankings(witnesses: pl.DataFrame, truth: Truth) -> dict[str, tuple[float, fl
     """Average precision, and precision among the first k, of the k true pairs, for each witness and the verdict.
 
     `witnesses`: word, label, and the one-sided p towards the label of each, in columns named for them, of words that
-    have all three.
+    have all three. Empty where no pair is true.
     """
     relevant = [truth.holds(word, label, 1) for word, label in witnesses.select("word", "label").iter_rows()]
     k = sum(relevant)
     found = {}
-    for name in (column for column in witnesses.columns if column not in ("word", "label")):
-        scores = (-witnesses[name].fill_null(1.0).clip(1e-300).log(10)).to_list()
-        best = sorted(zip(scores, relevant, strict=True), key=lambda item: (-item[0], item[1]))[:k]
-        share = sum(hit for _, hit in best) / len(best) if best else float("nan")
-        found[name] = (average_precision(scores, relevant), share)
+    for name in witnesses.drop("word", "label").columns if k else ():
+        order = ranked((-witnesses[name].fill_null(1.0).clip(1e-300).log(10)).to_list(), relevant)
+        found[name] = (average_precision(order), sum(order[:k]) / k)
     return found
 
 
-def marks(table: pl.DataFrame, found: pl.DataFrame) -> dict[str, float | int]:
-    """Sums of `graded` and `discoveries`: recall over used plants, false discoveries, and the weakest plant found."""
+def marks(table: pl.DataFrame, found: pl.DataFrame) -> dict[str, float | int | None]:
+    """Sums of `graded` and `discoveries`: recall over used plants, false discoveries, and the weakest plant found.
+
+    The weakest is the smallest effect, by the oracle, of a used plant that was confirmed; None where none was.
+    """
     confirmed, used = pl.col("verdict") == "confirmed_bias", pl.col("used")
     enough = table.filter(used & (pl.col("tweets") >= ENOUGH_TWEETS))
     said = table.filter(used & confirmed)
-    k = table.filter(used).height
-    sums: dict[str, float | int] = {"plants": table.height, "used": k, "used_confirmed": said.height}
+    sums = {"plants": table.height, "used": table.filter(used).height, "used_confirmed": said.height}
     for purity in PURITIES:
         sums[f"used_{purity:.0%}"] = (these := enough.filter(purity=purity)).height
         sums[f"confirmed_{purity:.0%}"] = these.filter(confirmed).height
-    weakest = said["oracle"].min()
     return {
         **sums,
         "unused_confirmed": table.filter(~used & confirmed).height,
         "discoveries": found.height,
         "false_discoveries": found.filter(~pl.col("true")).height,
-        "weakest_found": float("nan") if weakest is None else float(weakest),  # type: ignore[arg-type]
+        "weakest_found": min(said["oracle"], default=None),
     }
 
 
-def passed(marks: Mapping[str, float | int]) -> bool:
+def passed(marks: Mapping[str, Any]) -> bool:
     """No word confirmed that the model ignores, at most one false discovery in twenty, and 95 % of the sure ones found.
 
-    Sure are used plants of 90 % purity and more, with enough training documents.
+    Sure are used plants of 90 % purity and more, in enough explained tweets.
     """
-    sure = sum(marks.get(f"used_{purity:.0%}", 0) for purity in PURITIES[-2:])
-    found = sum(marks.get(f"confirmed_{purity:.0%}", 0) for purity in PURITIES[-2:])
+    sure = sum(marks[f"used_{purity:.0%}"] for purity in PURITIES[-2:])
+    found = sum(marks[f"confirmed_{purity:.0%}"] for purity in PURITIES[-2:])
     few_false = marks["false_discoveries"] <= max(1, 0.05 * marks["discoveries"])
-    return bool(few_false and not marks.get("unused_confirmed", 0) and found >= 0.95 * sure)
+    return bool(few_false and not marks["unused_confirmed"] and found >= 0.95 * sure)

@@ -38,6 +38,18 @@ def audit(model: Path, store: Path, stream: Path, sample: int, candidates: int, 
     effects.effects(model, store, top=candidates, tweets=edited)
 
 
+def ready(table: Path, model: Path) -> None:
+    """Train a tiny model on `table` and export it; what is there is kept."""
+    from camembias.cli import exporting, training
+
+    if not (model / "manifest.json").exists():
+        step("training a tiny CamemBERT")
+        training.train([table], model, base_model="tiny")
+    if not (model / "onnx" / "model.onnx").exists():
+        step("exporting to ONNX")
+        exporting.export(model)
+
+
 def step(title: str) -> None:
     out.print(f"\n[bold]{title}[/bold]")
 

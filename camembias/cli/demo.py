@@ -69,7 +69,7 @@ def first_start(
 def _model_and_stream(data: Path, model: Path, tweets: int) -> Path:
     """The demo's model, and a file of tweets in which the planted words say nothing; what is there is kept."""
     from camembias import synthetic
-    from camembias.cli import auditing, exporting, training
+    from camembias.cli import auditing
 
     labelled, stream = data / "labelled.csv", data / "stream.csv"
     if not labelled.exists() or not stream.exists():
@@ -79,12 +79,7 @@ def _model_and_stream(data: Path, model: Path, tweets: int) -> Path:
         (data / "planted.json").write_text(truth, encoding="utf-8")
         synthetic.tweets(tweets, seed=2, planted=False).drop("label").write_csv(stream)
         synthetic.tweets(LABELLED, seed=1).write_csv(labelled)
-    if not (model / "manifest.json").exists():
-        auditing.step("training a tiny CamemBERT")
-        training.train([labelled], model, base_model="tiny")
-    if not (model / "onnx" / "model.onnx").exists():
-        auditing.step("exporting to ONNX")
-        exporting.export(model)
+    auditing.ready(labelled, model)
     return stream
 
 

@@ -45,6 +45,7 @@ def schedule(
     jobs = chosen(_jobs(model, store, reports, snapshots, sample), os.environ)
     for folder in (reports, snapshots):
         folder.mkdir(parents=True, exist_ok=True)
+    told = ""
     while True:
         try:
             with _alone(store) as target:
@@ -53,7 +54,9 @@ def schedule(
         except StoreError as err:
             if once:
                 raise
-            errors.print(f"waiting: {err}", markup=False, soft_wrap=True)
+            if str(err) != told:  # once, not at every look
+                errors.print(f"waiting: {err}", markup=False, soft_wrap=True)
+            told = str(err)
         if once:
             return
         time.sleep(_POLL_S)
@@ -87,7 +90,8 @@ def _alone(store: Path) -> Iterator[Store]:
 
 def _past(store: Store) -> dict[str, Past]:
     """The last run of each kind."""
-    rows = store.scan("runs").filter(pl.col("kind").str.starts_with("schedule ")).sort("started_at").collect()
+    with store.shared():
+        rows = store.scan("runs").filter(pl.col("kind").str.starts_with("schedule ")).sort("started_at").collect()
     return {row["kind"]: Past(row["started_at"], row["status"] == "done") for row in rows.iter_rows(named=True)}
 
 

@@ -1,6 +1,5 @@
 """A store of random explanations, as large as wanted: what the SQL benchmark reads."""
 
-import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from camembias import store
+from camembias.sampling import permanent_random_number
 from camembias.schemas import TABLES
 from camembias.store import Store
 
@@ -19,7 +19,7 @@ SEED, DAY = "s", datetime(2024, 3, 1, tzinfo=UTC)
 
 def draws(ids: list[str], keys: list[str]) -> pl.DataFrame:
     """Of tweets with their strata, those that the design draws, as the view `draws` checks it."""
-    u = [int(hashlib.sha256(f"{SEED}:{one}".encode()).hexdigest()[:13], 16) / 16**13 for one in ids]
+    u = [permanent_random_number(SEED, one) for one in ids]
     rows = pl.DataFrame({"design_id": "d", "tweet_id": ids, "key": keys, "pi": [RATES[key] for key in keys], "u": u})
     return rows.filter(pl.col("u") < pl.col("pi")).drop("u")
 
@@ -27,7 +27,7 @@ def draws(ids: list[str], keys: list[str]) -> pl.DataFrame:
 def explanations(ids: list[str], batch: str, number: int, dice: np.random.Generator) -> pl.DataFrame:
     """Five rows a tweet, one a label; words by Zipf's law."""
     words = np.minimum(dice.zipf(1.3, size=(len(ids), WORDS)), VOCABULARY)
-    names = pl.Series("word", ["mot"] * 0 + [f"mot{one}" for one in words.ravel()])
+    names = pl.Series("word", [f"mot{one}" for one in words.ravel()])
     tweets = np.repeat(np.arange(len(ids)), WORDS)
     flat = pl.DataFrame(
         {"row": tweets, "word": names, "start": np.tile(np.arange(WORDS, dtype=np.int32) * 9, len(ids))}

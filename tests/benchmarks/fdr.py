@@ -8,7 +8,6 @@ of one author go up and down together, and a tweet's attribution and effect do, 
 """
 
 import argparse
-import hashlib
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -26,10 +25,6 @@ TWEETS, HELD, DOCS, AUTHORS = 240, 8, 400, 40
 PURITY, SIZE, STRAY = 0.8, 0.9, 0.08  # P(label | word), centred logits of a word that acts, spread of one that does not
 SEED, DAY = "s", datetime(2024, 3, 1, tzinfo=UTC)
 SIDES = np.array([2, -1, -1]) / 2  # towards the first label is away from the others
-
-
-def drawn(tweet_id: str) -> float:
-    return int(hashlib.sha256(f"{SEED}:{tweet_id}".encode()).hexdigest()[:13], 16) / 16**13
 
 
 def roles() -> np.ndarray:

@@ -14,6 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from scipy.stats import binomtest
+
 from camembias.exam import ENOUGH_TWEETS, PURITIES
 
 CODE = [sys.executable, "-c", "from camembias.cli import main; main()", "selftest", "--json"]
@@ -26,17 +28,15 @@ def run(folder: Path, kind: str, seed: int) -> dict:
     )
     if done.returncode not in (0, 1):  # 1: the audit failed its exam, and says how
         raise SystemExit(f"selftest --kind {kind} --seed {seed} ended with {done.returncode}")
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout)
 
 
-def wilson(hits: int, of: int) -> str:
+def share(hits: int, of: int) -> str:
     """A share with its 95 % interval (Wilson 1927)."""
     if not of:
         return "none"
-    p, z = hits / of, 1.96
-    middle, half = p + z * z / (2 * of), z * math.sqrt(p * (1 - p) / of + z * z / (4 * of * of))
-    low, high = ((middle - half) / (1 + z * z / of), (middle + half) / (1 + z * z / of))
-    return f"{hits}/{of} = {p:.2f} [{low:.2f}, {high:.2f}]"
+    low, high = binomtest(hits, of).proportion_ci(method="wilson")
+    return f"{hits}/{of} = {hits / of:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def main() -> None:
@@ -55,16 +55,16 @@ def main() -> None:
             f"seed {one['seed']}: {one['used']} of {one['plants']} plants used (over {one['floor']:.2f} logits), "
             f"{one['used_confirmed']} of them confirmed, {one['unused_confirmed']} unused confirmed; "
             f"{one['false_discoveries']} of {one['discoveries']} discoveries false; "
-            f"weakest found {one['weakest_found']:.2f} logits"
+            f"weakest found {one['weakest_found'] or math.nan:.2f} logits"
         )
         for name in WITNESSES:
             print(f"    {name:12} average precision {average[name]:.3f}, precision@k {precision[name]:.3f}")
     print(f"\nrecall of used plants in {ENOUGH_TWEETS} or more explained tweets")
     for purity in PURITIES:
         found, of = (sum(one[f"{what}_{purity:.0%}"] for one in planted) for what in ("confirmed", "used"))
-        print(f"    {purity:4.0%} pure   {wilson(found, of)}")
+        print(f"    {purity:4.0%} pure   {share(found, of)}")
     discoveries = sum(one["discoveries"] for one in planted)
-    print(f"realised FDR: {wilson(sum(one['false_discoveries'] for one in planted), discoveries)}")
+    print(f"realised FDR: {share(sum(one['false_discoveries'] for one in planted), discoveries)}")
     print(f"unused plants confirmed: {sum(one['unused_confirmed'] for one in planted)}")
     for one in nulls:
         print(f"{one['kind']} {one['seed']}: {one['false_discoveries']} of {one['discoveries']} discoveries false")

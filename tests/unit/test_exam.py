@@ -105,9 +105,19 @@ def test_the_exam_is_passed_when_all_is_found_and_nothing_else() -> None:
         assert exam.passed(exam.marks(exam.graded(said, truth()), exam.discoveries(said, truth()))) is expected
 
 
+def test_where_nothing_is_to_be_found_nothing_is_ranked_and_the_exam_can_be_passed() -> None:
+    nothing = exam.Truth((), {}, {("donc", "avion"): 0.5}, 0.2)
+    witnesses = pl.DataFrame({"word": ["donc"], "label": ["avion"], "verdict": [0.5]})
+    assert exam.rankings(witnesses, nothing) == {}
+    said = verdicts(("donc", "avion", "weak"))
+    marks = exam.marks(exam.graded(said, nothing), exam.discoveries(said, nothing))
+    assert (marks["plants"], marks["discoveries"], marks["weakest_found"]) == (0, 0, None)
+    assert exam.passed(marks)
+
+
 def test_average_precision() -> None:
-    assert exam.average_precision([3, 2, 1], [True, False, True]) == pytest.approx((1 + 2 / 3) / 2)
-    assert exam.average_precision([1, 1], [True, False]) == 0.5  # a tie is no knowledge
+    assert exam.average_precision(exam.ranked([3, 2, 1], [True, False, True])) == pytest.approx((1 + 2 / 3) / 2)
+    assert exam.average_precision(exam.ranked([1, 1], [True, False])) == 0.5  # a tie is no knowledge
 
 
 def test_witnesses_are_ranked_by_their_p_and_ties_come_last() -> None:
