@@ -13,7 +13,7 @@ SELECT
 FROM word_label_edit AS e
 SEMI JOIN last_explained USING (model_version)
 LEFT JOIN control_floor AS f
-    ON f.model_version = e.model_version AND f.measure = e.edit AND f.bin = CAST(floor(log2(e.tweets)) AS INTEGER)
+    ON f.model_version = e.model_version AND f.measure = e.edit AND f.bin = frequency_bin(e.tweets)
 WHERE (CAST($word AS VARCHAR) IS NULL OR e.word = CAST($word AS VARCHAR))
     AND (CAST($label AS VARCHAR) IS NULL OR e.label = CAST($label AS VARCHAR))
 ORDER BY abs(e.mean_score) DESC, e.word, e.edit, e.label

@@ -1,17 +1,9 @@
 -- What estimates are made from, without its words: so little that all of it can be looked at in each refresh.
 CREATE VIEW sampled_tweets AS
-WITH latest AS (
-    SELECT
-        tweet_id, model_version, method, baseline, target, max(coalesce(computed_at, '-infinity')) AS computed_at,
-        arg_max(converged, coalesce(computed_at, '-infinity')) AS converged,
-        arg_max(batch, coalesce(computed_at, '-infinity')) AS batch
-    FROM explanations_parts
-    GROUP BY ALL
-)
 SELECT
     e.tweet_id, e.model_version, e.method, e.baseline, any_value(i.pi) AS pi, max(e.batch) AS batch,
     list(DISTINCT e.batch) AS batches, bit_xor(hash(e.tweet_id, e.target, e.batch, e.computed_at)) AS mark
-FROM latest AS e
+FROM explanations AS e
 JOIN model_labels AS m USING (model_version)
 JOIN inclusion AS i USING (model_version, method, baseline, tweet_id)
 WHERE e.converged AND list_contains(m.labels, e.target)

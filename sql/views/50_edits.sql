@@ -36,7 +36,7 @@ WITH authors AS (
 clusters AS (
     SELECT
         model_version, word, edit, label,
-        CASE WHEN enough THEN coalesce('author ' || author, 'tweet ' || tweet_id) ELSE 'tweet ' || tweet_id END AS cluster,
+        cluster_name(enough, author, tweet_id) AS cluster,
         any_value(role) AS role, any_value(enough) AS by_author, count(*) AS n, sum(score) AS x,
         sum(change_of_p) AS change_of_p, count(*) FILTER (flipped) AS flips
     FROM effect_scores JOIN authors USING (model_version, word, edit)

@@ -6,11 +6,11 @@ WITH associated AS (
 )
 SELECT
     model_version, method || ' from ' || baseline AS measure, word, label,
-    CAST(floor(log2(tweets)) AS INTEGER) AS bin, mean_score, se_tweet AS se
+    frequency_bin(tweets) AS bin, mean_score, se_tweet AS se
 FROM word_label_reliance ANTI JOIN associated USING (model_version, word)
 WHERE tweets >= 5 AND word NOT IN (SELECT word FROM concepts)
 UNION ALL
-SELECT model_version, edit, word, label, CAST(floor(log2(tweets)) AS INTEGER), mean_score, se
+SELECT model_version, edit, word, label, frequency_bin(tweets), mean_score, se
 FROM word_label_edit WHERE role = 'control';
 COMMENT ON VIEW control_means IS 'one row a model, measure, control word and label: what a word does that should do nothing';
 COMMENT ON COLUMN control_means.measure IS 'delete or replace, for effects; method from baseline, for reliance';
@@ -22,10 +22,10 @@ COMMENT ON COLUMN control_means.bin IS 'floor of log2 of the tweets it was measu
 CREATE TABLE control_floor AS
 WITH bins AS (
     SELECT DISTINCT
-        model_version, method || ' from ' || baseline AS measure, CAST(floor(log2(tweets)) AS INTEGER) AS bin
+        model_version, method || ' from ' || baseline AS measure, frequency_bin(tweets) AS bin
     FROM word_label_reliance
     UNION
-    SELECT DISTINCT model_version, edit, CAST(floor(log2(tweets)) AS INTEGER) FROM word_label_edit
+    SELECT DISTINCT model_version, edit, frequency_bin(tweets) FROM word_label_edit
 ),
 distances AS (
     SELECT

@@ -7,7 +7,7 @@ WITH tested AS (
         student_z((-mean_score - floor) / nullif(se, 0), clusters - 1) AS z_away
     FROM word_label_edit AS e
     LEFT JOIN control_floor AS f
-        ON f.model_version = e.model_version AND f.measure = e.edit AND f.bin = CAST(floor(log2(e.tweets)) AS INTEGER)
+        ON f.model_version = e.model_version AND f.measure = e.edit AND f.bin = frequency_bin(e.tweets)
 )
 SELECT
     model_version, word, kind, role, label, edit, count(*) OVER edits_of_it AS edits, tweets, by_author,

@@ -17,7 +17,7 @@ authors AS (
 clusters AS (
     SELECT
         model_version, method, baseline, word, label,
-        CASE WHEN enough THEN coalesce('author ' || author, 'tweet ' || tweet_id) ELSE 'tweet ' || tweet_id END AS cluster,
+        cluster_name(enough, author, tweet_id) AS cluster,
         any_value(enough) AS by_author, sum(w) AS n, sum(w * score) AS x
     FROM scores JOIN authors USING (model_version, method, baseline, word)
     GROUP BY ALL
@@ -39,7 +39,7 @@ WITH measured AS (
     FROM word_label_reliance AS r
     LEFT JOIN control_floor AS f
         ON f.model_version = r.model_version AND f.measure = r.method || ' from ' || r.baseline
-        AND f.bin = CAST(floor(log2(r.tweets)) AS INTEGER)
+        AND f.bin = frequency_bin(r.tweets)
     LEFT JOIN word_label_clustered AS c
         ON c.model_version = r.model_version AND c.method = r.method AND c.baseline = r.baseline
         AND c.word = r.word AND c.label = r.label
