@@ -170,8 +170,13 @@ def seal(layout: Layout, manifest: Manifest) -> Bundle:
         if path.is_file() and path != layout.manifest and path.suffix != ".tmp"
     }
     manifest = replace(manifest, versions={**manifest.versions, **library_versions()}, files=files)
-    write_text(layout.manifest, json.dumps(asdict(manifest), ensure_ascii=False, indent=1, allow_nan=False))
+    write_manifest(layout, manifest)
     return Bundle(layout, manifest)
+
+
+def write_manifest(layout: Layout, manifest: Manifest) -> None:
+    """Publish it as it stands, whole or not at all; `seal` is for a bundle whose files have changed."""
+    write_text(layout.manifest, json.dumps(asdict(manifest), ensure_ascii=False, indent=1, allow_nan=False))
 
 
 @contextmanager

@@ -37,8 +37,9 @@ def without(store: Store, table: str, rows: pl.DataFrame) -> pl.DataFrame:
         if gone := forgotten(store, rows["tweet_id"].unique()):
             return rows.filter(~pl.col("tweet_id").is_in(gone))
     elif table == "rejects" and store.part_names(TABLE):
-        kept = [not forgotten(store, named_in(raw)) for raw in rows["raw"]]
-        return rows.filter(pl.Series(kept, dtype=pl.Boolean()))
+        named = [named_in(raw) for raw in rows["raw"]]
+        gone = forgotten(store, set[str]().union(*named))
+        return rows.filter(pl.Series([gone.isdisjoint(ids) for ids in named], dtype=pl.Boolean()))
     return rows
 
 

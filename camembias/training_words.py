@@ -7,15 +7,14 @@ whether its tweet was trained on: pseudonymous, not anonymous.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Collection
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import polars as pl
 
-from camembias.bundle import Bundle, Manifest
+from camembias.bundle import Bundle, write_manifest
 from camembias.errors import BundleError
-from camembias.files import replacing, sha256, write_text
+from camembias.files import replacing, sha256
 
 
 def hashed(salt: str, value: str) -> str:
@@ -46,12 +45,8 @@ def forget(bundle: Bundle, tweet_ids: Collection[str]) -> int:
     after = without(before, bundle.manifest.training_salt, tweet_ids)
     if len(after) < len(before) or path.name not in bundle.manifest.files:
         others = {name: digest for name, digest in bundle.manifest.files.items() if name != path.name}
-        _write(bundle, replace(bundle.manifest, files=others))
+        write_manifest(bundle.layout, replace(bundle.manifest, files=others))
         with replacing(path) as temporary:
             after.write_parquet(temporary)
-        _write(bundle, replace(bundle.manifest, files={**others, path.name: sha256(path)}))
+        write_manifest(bundle.layout, replace(bundle.manifest, files={**others, path.name: sha256(path)}))
     return len(before) - len(after)
-
-
-def _write(bundle: Bundle, manifest: Manifest) -> None:
-    write_text(bundle.layout.manifest, json.dumps(asdict(manifest), ensure_ascii=False, indent=1, allow_nan=False))
