@@ -1,13 +1,14 @@
 """The worker: Celery's settings and the tasks. The only module that imports celery.
 
 It knows processes and messages. What a batch is, and how it is explained, it leaves to `job`. Importing it reads
-the environment and makes the app, nothing more; torch is first imported in the worker's child process, because a
-fork after OpenMP has started hangs. Each setting's reason is in decision 0023.
+the environment, makes the app and, if asked to, turns logs to JSON, nothing more; torch is first imported in the
+worker's child process, because a fork after OpenMP has started hangs. Each setting's reason is in decision 0023.
 """
 
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import sys
 import uuid
@@ -18,9 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 from celery.exceptions import Reject
-from celery.signals import celeryd_after_setup, worker_init, worker_process_init
+from celery.signals import celeryd_after_setup, setup_logging, worker_init, worker_process_init
+from celery.utils.log import get_multiprocessing_logger
 
-from camembias import bundle, messages, store
+from camembias import bundle, logs, messages, store
 from camembias.errors import CamembiasError, StoreError
 from camembias.settings import Settings, no_telemetry
 
@@ -72,6 +74,16 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,  # it goes on, and what it stores is there already
     worker_send_task_events=False,
 )
+
+
+if os.environ.get(logs.VARIABLE) == "1":
+    logs.everything_as_json()  # warnings come before Celery asks
+
+    @setup_logging.connect  # type: ignore[untyped-decorator, unused-ignore]
+    def _log_json(**_: Any) -> None:
+        """That this is connected keeps Celery from its own handlers, the one of its process pool included."""
+        pool = get_multiprocessing_logger()
+        pool.propagate, pool.level = True, logging.ERROR
 
 
 @worker_init.connect  # type: ignore[untyped-decorator, unused-ignore]
@@ -146,7 +158,10 @@ def _health(reply: str) -> None:
         client.expire(reply, 60)
 
 
-def worker_argv() -> list[str]:
-    """The command that runs a worker, best with REMAP_SIGTERM=SIGQUIT in its environment for a soft shutdown."""
-    celery = [sys.executable, "-m", "celery", "-A", "explain_worker.app", "worker"]
+def worker_argv(quiet: bool = False) -> list[str]:
+    """The command that runs a worker, best with REMAP_SIGTERM=SIGQUIT in its environment for a soft shutdown.
+
+    `quiet`: without Celery's banner.
+    """
+    celery = [sys.executable, "-m", "celery", *(["-q"] if quiet else []), "-A", "explain_worker.app", "worker"]
     return [*celery, "-Q", ",".join(QUEUES), "-c", "1", "--loglevel", "info", "--without-gossip", "--without-mingle"]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from camembias.cli.console import JsonOption, StoreOption, needs, out, print_json, progress_bar
+from camembias.cli.console import JsonOption, LogJsonOption, StoreOption, needs, out, print_json, progress_bar
 
 if TYPE_CHECKING:
     from camembias.store import Run
@@ -43,6 +44,7 @@ def classify(
         str | None, typer.Option(help="Stop when more rows than this are refused: 500, or 2%.")
     ] = None,
     json_: JsonOption = False,
+    log_json: LogJsonOption = False,
 ) -> None:
     """Classify tweets in bulk into a store. Run it again to resume: what is done is skipped.
 
@@ -58,7 +60,7 @@ def classify(
         from batch.readers import check
         from batch.sources import Source, expand
     from camembias import bundle as bundles
-    from camembias import catalog, concepts
+    from camembias import catalog, concepts, logs
     from camembias import store as stores
     from camembias.errors import InputError
 
@@ -75,6 +77,7 @@ def classify(
     concepts.ensure(target)
     catalog.refresh(target)  # views over parts: from here on, readers see every part as it lands
     arguments = {"model": str(model), "inputs": list(map(str, inputs or [])), "follow": follow and str(follow)}
+    logs.to(sys.stderr, log_json)
     began = time.monotonic()
     with stopped_by_signals() as stop, stores.running(target, "classify", arguments) as run:
         job = stage.open_job(classifier, target, run)
@@ -85,9 +88,11 @@ def classify(
             else:
                 job.tolerant = True
                 for paths in arriving(follow, stop):
+                    before = dict(run.counts)
                     job.known.refresh()
                     stage.classify(job, [Source(path, text_column, id_column) for path in paths])
                     run.save()
+                    _log(run, before)
         run.status = "stopped" if stop.is_set() else "done"
     _tell(run, store, time.monotonic() - began, json_)
     if stop.is_set() and follow is None:
@@ -115,6 +120,15 @@ def stopped_by_signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _log(run: Run, before: Mapping[str, float]) -> None:
+    """What became of the files that arrived."""
+    from camembias import logs
+
+    new = {name: count - before.get(name, 0) for name, count in run.counts.items()}
+    message = "{files:,} files arrived: {rows:,} rows, {classified:,} classified, {known:,} known, {rejects:,} refused"
+    logs.event("arrived", message.format(**new), new)
 
 
 def _tell(run: Run, store: Path, seconds: float, json_: bool) -> None:

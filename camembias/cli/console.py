@@ -26,6 +26,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from camembias import logs
 from camembias.errors import InputError, MissingExtra
 from camembias.settings import BROKER_VARIABLE, MODEL_VARIABLE, STORE_VARIABLE
 from camembias.text import printable
@@ -46,6 +47,9 @@ StoreOption = Annotated[Path, typer.Option("--store", envvar=STORE_VARIABLE, hel
 ModelOption = Annotated[Path, typer.Option("--model", envvar=MODEL_VARIABLE, help="Folder of the model bundle.")]
 BrokerOption = Annotated[str, typer.Option("--broker-url", envvar=BROKER_VARIABLE, help="Redis or Valkey address.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+LogJsonOption = Annotated[
+    bool, typer.Option("--log-json", envvar=logs.VARIABLE, help="Log one JSON object a line, for programs.")
+]
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import subprocess
 import sys
@@ -15,10 +16,12 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from camembias.cli.console import ModelOption, StoreOption, errors, out
+from camembias import logs
+from camembias.cli.console import LogJsonOption, ModelOption, StoreOption
 from camembias.errors import StoreError
 from camembias.schedule import Job, Past, chosen, due
 from camembias.store import Store, now, open_existing, running
+from camembias.text import printable
 
 _POLL_S = 5.0
 _CAMEMBIAS = (sys.executable, "-c", "from camembias.cli import main; main()")
@@ -35,6 +38,7 @@ def schedule(
     snapshots: Annotated[Path, typer.Option(help="Folder of the nightly snapshot.")] = Path("snapshots"),
     sample: Annotated[int, typer.Option(help="Tweets to explain a night, stratified.")] = 200,
     once: Annotated[bool, typer.Option("--once", help="Run what is due now, and end: for cron.")] = False,
+    log_json: LogJsonOption = False,
 ) -> None:
     """Sample, refresh, compact, snapshot and report, each at its time; what was missed is caught up.
 
@@ -42,6 +46,7 @@ def schedule(
 
     Example: camembias schedule --model models/mine --store stores/mine --once
     """
+    logs.to(sys.stdout, log_json)
     jobs = chosen(_jobs(model, store, reports, snapshots, sample), os.environ)
     for folder in (reports, snapshots):
         folder.mkdir(parents=True, exist_ok=True)
@@ -55,7 +60,7 @@ def schedule(
             if once:
                 raise
             if str(err) != told:  # once, not at every look
-                errors.print(f"waiting: {err}", markup=False, soft_wrap=True)
+                logs.event("waiting", f"waiting: {err}", {}, logging.WARNING)
             told = str(err)
         if once:
             return
@@ -100,7 +105,10 @@ def _run(store: Store, job: Job) -> None:
     began = time.monotonic()
     with running(store, job.kind, {"command": list(job.command)}) as run:
         done = subprocess.run([*_CAMEMBIAS, *job.command], capture_output=True, text=True, check=False)
-        run.counts["exit_code"], run.status = done.returncode, "done" if done.returncode == 0 else "failed"
-    said = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
-    last = f": {said[-1]}" if said else ""
-    out.print(f"{job.name}: {run.status} in {time.monotonic() - began:.1f} s{last}", markup=False, soft_wrap=True)
+        well = done.returncode == 0
+        run.counts["exit_code"], run.status = done.returncode, "done" if well else "failed"
+    seconds, said = time.monotonic() - began, (done.stdout if well else done.stderr).strip().splitlines()
+    message = f"{job.name}: {run.status} in {seconds:.1f} s{f': {said[-1]}' if said else ''}"
+    level = logging.INFO if well else logging.ERROR
+    fields = {"job": job.name, "status": run.status, "seconds": round(seconds, 1), "exit_code": done.returncode}
+    logs.event("scheduled job", printable(message), fields, level)

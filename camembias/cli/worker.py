@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from camembias.cli.console import BrokerOption, ModelOption, StoreOption, errors, needs, out
+from camembias import logs
+from camembias.cli.console import BrokerOption, LogJsonOption, ModelOption, StoreOption, needs, out
 from camembias.settings import BROKER_VARIABLE, DEFAULT_BROKER_URL, MODEL_VARIABLE, STORE_VARIABLE
 
 
@@ -22,6 +24,7 @@ def worker(
     broker_url: BrokerOption = DEFAULT_BROKER_URL,
     health: Annotated[bool, typer.Option("--health", help="Only ask whether a worker does its work, and end.")] = False,
     timeout_s: Annotated[int, typer.Option(help="With --health: seconds to wait for the answer.")] = 30,
+    log_json: LogJsonOption = False,
 ) -> None:
     """Run an explanation worker until it is told to stop, or ask one whether it works.
 
@@ -41,8 +44,11 @@ def worker(
     stores.open_existing(store)
     os.environ.update(worker_environment(model, store, broker_url))
     broker.check(broker_url)
-    errors.print(f"worker for {model} on {store}; stop it with Ctrl-C", markup=False)
-    command = worker_argv()
+    os.environ[logs.VARIABLE] = str(int(log_json))
+    logs.to(sys.stderr, log_json)
+    said = f"worker for {model} on {store}; stop it with Ctrl-C"
+    logs.event("worker", said, {"model": str(model), "store": str(store)})
+    command = worker_argv(quiet=log_json)
     os.execv(command[0], command)
 
 

@@ -67,7 +67,7 @@ def test_a_followed_folder(model, tweets, tmp_path):
     folder, store = tmp_path / "in", tmp_path / "store"
     folder.mkdir()
     tweets[:100].write_csv(folder / "first.csv")
-    process = start(model, "--follow", folder, "--store", store, "--json")
+    process = start(model, "--follow", folder, "--store", store, "--json", "--log-json")
     try:
         wait_for(store, 100)
         (folder / "broken.csv").write_bytes("tweet_id,text\n1,a\n".encode("utf-16"))
@@ -84,6 +84,9 @@ def test_a_followed_folder(model, tweets, tmp_path):
     counts = json.loads(done)
     assert counts["status"] == "stopped"
     assert (counts["classified"], counts["known"], counts["rejects"]) == (250, 100, 1)
+    arrived = [json.loads(line) for line in errors.splitlines()]
+    assert {event["event"] for event in arrived} == {"arrived"}
+    assert sum(event["classified"] for event in arrived) == 250
     assert "UTF-16" in rows(store, "rejects")["reason"][0]
     assert rows(store, "runs")["status"].to_list() == ["stopped"]
     assert rows(store)["tweet_id"].n_unique() == rows(store).height == 250

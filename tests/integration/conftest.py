@@ -70,14 +70,14 @@ class Workers:
         }
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, app_module: str = "explain_worker.app") -> None:
-        argv = [app_module if part == "explain_worker.app" else part for part in app.worker_argv()]
+    def start(self, app_module: str = "explain_worker.app", log_json: bool = False) -> None:
+        argv = [app_module if part == "explain_worker.app" else part for part in app.worker_argv(quiet=log_json)]
         assert argv[0] == sys.executable
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 argv,
                 cwd=ROOT,
-                env=self.environment,
+                env={**self.environment, "CAMEMBIAS_LOG_JSON": str(int(log_json))},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

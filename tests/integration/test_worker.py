@@ -71,14 +71,18 @@ def test_killed_worker_killed_broker_emptied_broker_lose_and_double_nothing(stor
 def test_a_poison_request_fails_alone_and_hurts_no_neighbour(store, tiny_bundle, tiny_texts, broker, workers):
     sent = request(store, tiny_bundle, "b", [*tiny_texts[:3], "POISON dans l'avion", *tiny_texts[3:5]])
     queue.send(broker.url, [sent], messages.QUEUE_SAMPLE)
-    workers.start("tests.integration.poison_app")
+    workers.start("tests.integration.poison_app", log_json=True)
     workers.until(lambda: progress.of_batches(store, ["b"])["b"][1] and not attempts.begun(store))
     failures = store.scan("failures").collect()
     assert failures.select("tweet_id", "attempts").rows() == [("b-3", 3)]
     assert "died" in failures["error"][0]
     assert explained_once(store, 5)
     assert store.part_names("request_texts") == []
-    assert "POISON" not in workers.log.read_text()
+    workers.until(lambda: "succeeded in" in workers.log.read_text())
+    log = workers.log.read_text()
+    assert "POISON" not in log
+    events = [json.loads(line) for line in log.splitlines()]
+    assert any("exited prematurely" in event.get("exception", "") for event in events), log
 
 
 def test_an_urgent_batch_overtakes_and_other_models_wait(store, tiny_bundle, tiny_texts, broker, workers, ask):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, timezone
@@ -94,8 +95,9 @@ def test_a_job_that_fails_is_said_and_does_not_stop_the_others(tmp_path, monkeyp
         monkeypatch.setenv(f"CAMEMBIAS_SCHEDULE_{name}", "off")
     command = [*CODE, "schedule", "--store", str(store.root), "--model", str(tmp_path / "none")]
     command += ["--reports", str(tmp_path / "r"), "--snapshots", str(tmp_path / "s"), "--once"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    first, second = done.stdout.splitlines()
-    assert first.startswith("sample: failed")
-    assert "none" in first
-    assert second.startswith("refresh: done")
+    done = subprocess.run([*command, "--log-json"], capture_output=True, text=True, check=True)
+    first, second = map(json.loads, done.stdout.splitlines())
+    assert first["message"].startswith("sample: failed")
+    assert "none" in first["message"]
+    assert (first["level"], first["job"], first["exit_code"]) == ("error", "sample", 2)
+    assert (second["level"], second["job"], second["exit_code"]) == ("info", "refresh", 0)
