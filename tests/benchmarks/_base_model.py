@@ -9,6 +9,7 @@ out.) Nothing is downloaded.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +27,8 @@ from camembias.scoring import token_batches
 from camembias.text import normalise, words
 from train.tiny import SPECIALS
 
-LAYERS = {"base": 12, "distil": 6, "small": 2}  # camembert-base, DistilCamemBERT, and one for a quick look
-WIDTHS = {"base": 768, "distil": 768, "small": 256}
+LAYERS = {"base": 12, "distil": 6, "small": 2, "tiny": 2}  # camembert-base, DistilCamemBERT, and two for a quick look
+WIDTHS = {"base": 768, "distil": 768, "small": 256, "tiny": 64}
 PIECES = 32_005  # camembert-base's vocabulary
 MAX_LENGTH = 128
 FITTED_ON = 600  # tweets
@@ -139,7 +140,10 @@ def corpus(invented: list[str], seed: int = 1) -> list[str]:
     ]
 
 
-def encoder(size: str, vocabulary: int, labels: Labels, seed: int = 0) -> CamembertForSequenceClassification:
+def random_weights(
+    size: str, vocabulary: int, labels: Sequence[str], seed: int = 0
+) -> CamembertForSequenceClassification:
+    """A classifier of `size`, as transformers makes it before any training."""
     torch.manual_seed(seed)
     width = WIDTHS[size]
     config = CamembertConfig(
@@ -153,10 +157,15 @@ def encoder(size: str, vocabulary: int, labels: Labels, seed: int = 0) -> Camemb
         pad_token_id=1,
         bos_token_id=5,
         eos_token_id=6,
-        id2label=dict(enumerate(labels.names)),
-        label2id={name: position for position, name in enumerate(labels.names)},
+        id2label=dict(enumerate(labels)),
+        label2id={name: position for position, name in enumerate(labels)},
     )
-    model = CamembertForSequenceClassification(config).eval()
+    return CamembertForSequenceClassification(config).eval()
+
+
+def encoder(size: str, vocabulary: int, labels: Labels) -> CamembertForSequenceClassification:
+    """Random weights whose states tell tweets apart, so that a head can be fitted to them."""
+    model = random_weights(size, vocabulary, labels.names)
     # Plain random weights leave `<s>` nearly the same for all tweets, and int8's errors a sixth of what differs. With
     # more attention and less position, feed-forward and token type, they are a twentieth.
     with torch.no_grad():

@@ -8,74 +8,53 @@ About 12 minutes on two quiet cores; `--quick` about 2; `--soak N` measures memo
 from __future__ import annotations
 
 import argparse
-import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import _base_model as base
 import numpy as np
 import torch
 from captum.attr import LayerIntegratedGradients
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import CamembertConfig, CamembertForSequenceClassification
 
 from camembias.settings import cpu_count
-from camembias.synthetic import tweets
 from explain_worker.attribution import Attribution, explain
 from explain_worker.budget import token_budget
 from explain_worker.path import Passes, Row
 from explain_worker.precision import bf16_copy, has_bf16, spearman
 
-SPECIALS = ["<s>NOTUSED", "<pad>", "</s>NOTUSED", "<unk>", "<unk>NOTUSED", "<s>", "</s>", "<mask>"]
 SPECIAL_IDS = {"pad": 1, "bos": 5, "eos": 6, "mask": 7}
 LABELS = 4
 STEPS = 50  # Captum's default
-SCALE = 3.1  # of the random weights: at this scale more than 30 % of tweets miss 5 % with 8 nodes
-ONSETS = ("b", "c", "d", "f", "g", "j", "l", "m", "n", "p", "r", "s", "t", "v", "ch", "tr", "br", "pl")
-RHYMES = ("a", "e", "i", "o", "u", "é", "ou", "an", "on", "in")
-SYLLABLES = [onset + rhyme for onset in ONSETS for rhyme in RHYMES]
+SCALES = {
+    "base": 3.1,
+    "small": 7,
+    "tiny": 3.1,
+}  # of the random weights: more than 30 % of tweets miss 5 % with 8 nodes
 
 
-def base_model(vocabulary: int, scale: float = SCALE, layers: int = 12, hidden: int = 768) -> torch.nn.Module:
-    """Random weights in the shape of camembert-base, those of matrices multiplied by `scale`; frozen."""
-    torch.manual_seed(0)
-    config = CamembertConfig(
-        vocab_size=vocabulary,
-        hidden_size=hidden,
-        num_hidden_layers=layers,
-        num_attention_heads=hidden // 64,
-        intermediate_size=4 * hidden,
-        max_position_embeddings=514,
-        type_vocab_size=1,
-        pad_token_id=1,
-        bos_token_id=5,
-        eos_token_id=6,
-        num_labels=LABELS,
+def scaled(size: str, vocabulary: int, scale: float) -> torch.nn.Module:
+    """Random weights, those of matrices multiplied by `scale`; frozen."""
+    network = base.random_weights(size, vocabulary, [f"label {number}" for number in range(LABELS)]).requires_grad_(
+        False
     )
-    network = CamembertForSequenceClassification(config).eval().requires_grad_(False)
     for module in network.modules():
         if isinstance(module, torch.nn.Linear):
             module.weight.mul_(scale)
     return network
 
 
-def base_tokenizer(pieces: int) -> tuple[Tokenizer, list[str]]:
-    """A Unigram tokenizer of about `pieces` pieces, trained on invented words, and tweets of about 34 tokens."""
-    dice = random.Random(0)
-    words = ["".join(dice.choices(SYLLABLES, k=dice.randint(2, 4))) for _ in range(2 * pieces)]
-    texts = [f"{text} {' '.join(dice.choices(words, k=dice.randint(0, 8)))}" for text in tweets(4000, seed=7)["text"]]
-    made = Tokenizer(models.Unigram())
-    made.normalizer = normalizers.NFC()
-    made.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
-    trainer = trainers.UnigramTrainer(
-        vocab_size=pieces, special_tokens=SPECIALS, unk_token="<unk>", show_progress=False
-    )
-    made.train_from_iterator([*texts, *words], trainer)
-    made.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 5), ("</s>", 6)])
-    made.enable_truncation(128)
-    return made, texts
+def tokenized(count: int) -> tuple[int, list[Row]]:
+    """The size of the vocabulary, and `count` invented tweets of about 34 tokens."""
+    invented = base.invented_words()
+    with TemporaryDirectory() as folder:
+        fast = base.tokenizer(base.corpus(invented), Path(folder))
+    found = fast(base.tweets(count, 7, invented)["text"].to_list(), truncation=True, return_special_tokens_mask=True)
+    rows = zip(found["input_ids"], found["special_tokens_mask"], strict=True)
+    return len(fast), [Row(ids, special, [0]) for ids, special in rows]
 
 
 def captum_one_by_one(network: torch.nn.Module, row: Row, targets: Sequence[int], positions: bool = True) -> None:
@@ -132,7 +111,7 @@ def missing_at_8(network: torch.nn.Module, rows: Sequence[Row]) -> float:
     original = attribution.rule
     attribution.rule = lambda count: halves if count == 8 else quadrature.rule(count)  # type: ignore[assignment]
     try:
-        found = explain(network, SPECIAL_IDS, [Row(row.ids, row.special, [0]) for row in rows], levels=(8,))
+        found = explain(network, SPECIAL_IDS, rows, levels=(8,))
     finally:
         attribution.rule = original
     return float(np.mean([not one.converged for one in found]))
@@ -143,9 +122,8 @@ def soak(count: int) -> None:
 
     The allocator fills its pools in the first half; a leak would go on in the second.
     """
-    tokenizer, texts = base_tokenizer(2000)
-    network = base_model(tokenizer.get_vocab_size(), layers=2, hidden=64)
-    rows = rows_of(tokenizer, texts, range(LABELS))
+    vocabulary, rows = tokenized(4000)
+    network, rows = scaled("tiny", vocabulary, SCALES["tiny"]), asked(rows, range(LABELS))
     sizes, done = [], 0
     for start in iter_for_ever(len(rows), 16):
         done += len(explain(network, SPECIAL_IDS, rows[start : start + 16]))
@@ -162,8 +140,8 @@ def iter_for_ever(length: int, step: int) -> Iterator[int]:
         yield from range(0, length - step + 1, step)
 
 
-def rows_of(tokenizer: Tokenizer, texts: Sequence[str], targets: Sequence[int]) -> list[Row]:
-    return [Row(one.ids, one.special_tokens_mask, targets) for one in tokenizer.encode_batch(list(texts))]
+def asked(rows: Sequence[Row], targets: Sequence[int]) -> list[Row]:
+    return [replace(row, targets=targets) for row in rows]
 
 
 def main() -> None:
@@ -171,7 +149,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tweets", type=int, default=12, help="tweets of ours in a round, one target")
     parser.add_argument("--reference", type=int, default=6, help="tweets of the 300-node float64 reference")
-    parser.add_argument("--scale", type=float, default=SCALE)
+    parser.add_argument("--scale", type=float, help="of the random weights")
     parser.add_argument("--threads", type=int, default=cpu_count())
     parser.add_argument("--quick", action="store_true", help="a small model and two rounds: does it run?")
     parser.add_argument("--soak", type=int, metavar="N")
@@ -180,16 +158,16 @@ def main() -> None:
     if given.soak:
         soak(given.soak)
         return
-    size = {"layers": 4, "hidden": 128} if given.quick else {}
-    tokenizer, texts = base_tokenizer(2000 if given.quick else 32_000)
-    network = base_model(tokenizer.get_vocab_size(), given.scale * (3 if given.quick else 1), **size)
-    rows = rows_of(tokenizer, texts, [0])
+    size = "small" if given.quick else "base"
+    scale = given.scale or SCALES[size]
+    vocabulary, rows = tokenized(400)
+    network = scaled(size, vocabulary, scale)
     lengths = [len(row.ids) for row in rows]
-    print(f"{sum(p.numel() for p in network.parameters()) / 1e6:.0f} M weights, {tokenizer.get_vocab_size()} pieces, ")
+    print(f"{sum(p.numel() for p in network.parameters()) / 1e6:.0f} M weights, {vocabulary} pieces, ")
     print(
         f"{np.mean(lengths):.1f} tokens a tweet, {cpu_count()} CPUs, bf16 in hardware: {has_bf16(torch.device('cpu'))}"
     )
-    print(f"{given.threads} threads, scale {given.scale}", flush=True)
+    print(f"{given.threads} threads, scale {scale}", flush=True)
     print(
         f"{missing_at_8(network, rows[:16]):.0%} of 16 tweets miss 5 % completeness at 8 Gauss-Legendre nodes",
         flush=True,
@@ -208,9 +186,8 @@ def measure(network: torch.nn.Module, rows: Sequence[Row], rounds: int, count: i
 
     def ours(precision: str, targets: Sequence[int]) -> Run:
         def run(some: Sequence[Row]) -> None:
-            asked = [Row(row.ids, row.special, targets) for row in some]
             torch.set_num_threads(1)  # as the worker does: passes run side by side
-            found[precision] += explain(network, SPECIAL_IDS, asked, passes=ways[precision])
+            found[precision] += explain(network, SPECIAL_IDS, asked(some, targets), passes=ways[precision])
             torch.set_num_threads(threads)
 
         return run
