@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,9 @@ def fit(
     if last and judge and _stalled(state["log_history"], judge.name, recipe.patience):
         trainer._load_from_checkpoint(state["best_model_checkpoint"])
         return _history(state["log_history"], judge)
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="mtime may not be reliable")  # it goes by the number then: as good
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
     return _history(trainer.state.log_history, judge)
 
 
