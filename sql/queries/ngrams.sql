@@ -1,12 +1,12 @@
 -- name: ngrams
--- question: Which runs of two or three words push tweets towards each label most in all?
--- unit: one label and run of words; scores in centred logits, the run's words summed
--- caveat: a run inherits the score of its strongest word; only the model, method and baseline explained last
+-- question: Which runs of two or three words push tweets towards each label, or away from it, most in all?
+-- unit: one label and run of words; scores in centred logits, the run's words summed, then its occurrences in the tweet; estimated for the corpus sampled from (Hájek)
+-- caveat: a run inherits the score of its strongest word; only the model, method and baseline explained last; low and high: 95 %, tweets taken as independent
 -- param: label = NULL -- only this label; NULL: every label
 -- param: n = NULL -- 2 or 3 words; NULL: both
--- param: top = 20 -- runs a label; NULL: all
--- param: min_tweets = 3 -- fewest explained tweets with the run
--- columns: label, ngram, n, tweets, occurrences, mean_score, total_score
+-- param: top = 20 -- runs a label and direction; NULL: all
+-- param: min_tweets = 3 -- fewest sampled tweets with the run
+-- columns: label, ngram, n, tweets, occurrences, corpus_tweets, mean_score, low, high, total_score
 WITH following AS (
     SELECT
         target AS label, tweet_id, word, score,
@@ -21,15 +21,31 @@ runs_of_words AS (
     UNION ALL
     SELECT label, tweet_id, 3, word || ' ' || word_2 || ' ' || word_3, score + score_2 + score_3
     FROM following WHERE word_3 IS NOT NULL
+),
+per_tweet AS (
+    SELECT r.label, r.ngram, r.n, r.tweet_id, sum(r.score) AS x, count(*) AS occurrences, 1 / any_value(i.pi) AS w
+    FROM runs_of_words AS r
+    JOIN (SELECT * FROM inclusion SEMI JOIN last_explained USING (model_version, method, baseline)) AS i USING (tweet_id)
+    WHERE (CAST($label AS VARCHAR) IS NULL OR r.label = CAST($label AS VARCHAR))
+        AND (CAST($n AS BIGINT) IS NULL OR r.n = CAST($n AS BIGINT))
+    GROUP BY r.label, r.ngram, r.n, r.tweet_id
+),
+estimates AS (
+    SELECT
+        label, ngram, n, count(*) AS tweets, CAST(sum(occurrences) AS BIGINT) AS occurrences,
+        sum(w) AS corpus_tweets, sum(w * x) / sum(w) AS mean_score, sum(w * x) AS total_score,
+        CASE WHEN count(*) > 1 THEN sqrt(
+            count(*) / (count(*) - 1)
+            * greatest(0, sum(w * w * x * x) - 2 * mean_score * sum(w * w * x) + mean_score ** 2 * sum(w * w))
+        ) / sum(w) END AS se_tweet
+    FROM per_tweet
+    GROUP BY label, ngram, n
 )
 SELECT
-    label, ngram, n, count(DISTINCT tweet_id) AS tweets, count(*) AS occurrences,
-    avg(score) AS mean_score, sum(score) AS total_score
-FROM runs_of_words
-WHERE (CAST($label AS VARCHAR) IS NULL OR label = CAST($label AS VARCHAR))
-    AND (CAST($n AS BIGINT) IS NULL OR n = CAST($n AS BIGINT))
-GROUP BY label, ngram, n
-HAVING count(DISTINCT tweet_id) >= coalesce(CAST($min_tweets AS BIGINT), 1) AND sum(score) > 0
+    label, ngram, n, tweets, occurrences, corpus_tweets, mean_score,
+    mean_score - 1.96 * se_tweet AS low, mean_score + 1.96 * se_tweet AS high, total_score
+FROM estimates
+WHERE tweets >= coalesce(CAST($min_tweets AS BIGINT), 1) AND total_score <> 0
 QUALIFY CAST($top AS BIGINT) IS NULL
-    OR row_number() OVER (PARTITION BY label ORDER BY total_score DESC, ngram) <= CAST($top AS BIGINT)
+    OR row_number() OVER (PARTITION BY label, total_score > 0 ORDER BY abs(total_score) DESC, ngram) <= CAST($top AS BIGINT)
 ORDER BY label, total_score DESC, ngram;

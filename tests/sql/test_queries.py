@@ -116,17 +116,51 @@ def test_words_down_mirror_words_up_with_two_labels(good_store: Store) -> None:
     assert le[5:] == close(0.1, 0.1 - 0.392, 0.1 + 0.392, 0.2, 0.5)
 
 
-def test_ngrams(good_store: Store) -> None:
+def test_ngrams_push_towards_a_label_or_away_from_it(good_store: Store) -> None:
     rows = ask(good_store, "ngrams", label="avion", min_tweets="1")
     assert [(row[1], row[2], row[3], row[4]) for row in rows] == [
         ("le train", 2, 1, 1),
         ("train vert train", 3, 1, 1),
         ("train vert", 2, 1, 1),
         ("vert train", 2, 1, 1),
+        ("le nucléaire", 2, 1, 1),
     ]
-    assert [row[6] for row in rows] == close(1.1, 0.75, 0.25, 0.25)
-    assert [row[1] for row in ask(good_store, "ngrams", n="3", min_tweets="1")] == ["train vert train"]
+    assert [row[9] for row in rows] == close(1.1, 0.75, 0.25, 0.25, -1.3)
+    assert rows[0][7:9] == (None, None)  # one tweet has no interval
+    assert [row[1] for row in ask(good_store, "ngrams", label="avion", top="1", min_tweets="1")] == [
+        "le train",
+        "le nucléaire",
+    ]
+    assert [row[1] for row in ask(good_store, "ngrams", label="avion", n="3", min_tweets="1")] == ["train vert train"]
     assert ask(good_store, "ngrams") == []
+
+
+def test_ngrams_weigh_a_tweet_by_what_it_stands_for(tmp_path: Path) -> None:
+    made = store.create(tmp_path / "s")
+    model = {"model_version": "m1", "serving_version": "v1", "labels": ["avion", "viande"], "seen_at": DAY}
+    put(made, "models", "v1", [model])
+    put(made, "designs", "d", [design("d", "ig")])
+    # centred scores of "le train": 2 in t1, which stands for 1 tweet, and 1 + 4 in t2, which stands for 4
+    drawn = {"t1": 1.0, "t2": 0.25}
+    put(made, "draws", "d", [{"design_id": "d", "tweet_id": key, "key": "all", "pi": pi} for key, pi in drawn.items()])
+    for name, scores in (("t1", [1.0, 3.0]), ("t2", [1.0, 1.0, 0.0, 8.0]), ("by hand", [90.0, 90.0])):
+        words = [
+            {"word": word, "surface": word, "start": at, "stop": at + 1, "score": score}
+            for at, (word, score) in enumerate(zip(["le", "train"] * 2, scores, strict=False))
+        ]
+        silent = [{**word, "score": 0.0} for word in words]
+        rows = [
+            {**explanation("t1", target, scores[:2]), "tweet_id": name, "words": said}
+            for target, said in (("avion", words), ("viande", silent))
+        ]
+        put(made, "explanations", name.replace(" ", "-"), rows)
+    catalog.refresh(made)
+    (row,) = ask(made, "ngrams", label="avion", n="2", min_tweets="2")
+    x1, x2 = 2.0, 1.0 + 4.0
+    mean = (x1 + 4 * x2) / 5
+    error = sqrt(2 * ((x1 - mean) ** 2 + 16 * (x2 - mean) ** 2)) / 5
+    assert row[:6] == ("avion", "le train", 2, 2, 3, 5.0)
+    assert row[6:] == close(mean, mean - 1.96 * error, mean + 1.96 * error, 5 * mean)
 
 
 def test_word_top_label(good_store: Store) -> None:
