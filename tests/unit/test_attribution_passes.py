@@ -9,7 +9,7 @@ import torch
 from test_attribution import SPECIAL_IDS, TEXTS, TOKENIZER, make_network, rows_of
 
 from explain_worker import precision
-from explain_worker.attribution import BF16_LEVELS, explain
+from explain_worker.attribution import BF16_LEVELS, SOUGHT_ERROR, explain
 from explain_worker.budget import LARGEST, SMALLEST, bytes_per_token, free_bytes, token_budget
 from explain_worker.path import Passes
 from explain_worker.precision import bf16_copy, choose_passes, spearman
@@ -34,6 +34,12 @@ def test_a_rule_is_exact_for_polynomials_up_to_its_degree(count, degree):
 def test_each_rule_begins_with_the_nodes_of_the_one_before():
     for fewer, more in itertools.pairwise(LEVELS):
         assert rule(more)[0][:fewer] == rule(fewer)[0]
+
+
+def test_more_nodes_are_tried_until_the_error_sought_is_met(network):
+    found = explain(network, SPECIAL_IDS, rows_of(TEXTS, (0, 1, 2)))
+    assert {one.steps for one in found} > {LEVELS[0]}  # one rule alone would show nothing
+    assert all(one.relative_error <= SOUGHT_ERROR for one in found if one.steps < LEVELS[-1])
 
 
 def test_memory_is_counted_from_what_autograd_keeps(network):
