@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ from camembias import synthetic
 ROOT = Path(__file__).parents[2]
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
 PASSWORD, REPORT_PORT = "motdepasse42", 18080
+FLOWER, FLOWER_AUTH = "http://127.0.0.1:5555", "veilleur:motdepasse43"
 
 
 def engine() -> str | None:
@@ -36,6 +39,7 @@ class Stack:
             "CAMEMBIAS_REDIS_PASSWORD": PASSWORD,
             "CAMEMBIAS_INBOX": str(inbox),
             "CAMEMBIAS_REPORT_PORT": str(REPORT_PORT),
+            "CAMEMBIAS_FLOWER_AUTH": FLOWER_AUTH,
             "CAMEMBIAS_SCHEDULE_SAMPLE": "20s",
             "CAMEMBIAS_SCHEDULE_REFRESH": "10s",
             "CAMEMBIAS_SCHEDULE_REPORT": "20s",
@@ -100,6 +104,7 @@ def test_up_on_a_fresh_clone_ends_with_a_report(stack):
     stack.compose("up", "-d")  # trains the demo's model first
     up = time.monotonic() - began
     waited = stack.until("a report", lambda: "<html" in report(), 300)
+    assert f"http://127.0.0.1:{REPORT_PORT}\n" in stack.compose("logs", "--no-color", "report").stdout
     print(f"first start {up:.0f} s, the report after {waited:.0f} s more")
     size = subprocess.run(
         ["docker", "image", "inspect", "-f", "{{.Size}}", "camembias:0.1.0"], capture_output=True, text=True, check=True
@@ -141,6 +146,44 @@ def test_a_killed_worker_and_a_restarted_queue_lose_and_double_nothing(stack):
     failed = stack.ask("SELECT count(*) FROM failures")
     print(f"after the kills: 0 lost, {doubled} doubled, {failed} failed")
     assert (doubled, failed) == (0, 0)
+
+
+def flower(path: str, auth: str = "") -> tuple[int, str]:
+    """Status and body; 0 where nothing answers."""
+    sent = {"Authorization": "Basic " + base64.b64encode(auth.encode()).decode()} if auth else {}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(FLOWER + path, headers=sent), timeout=20) as answer:
+            return answer.status, answer.read().decode("utf-8")
+    except urllib.error.HTTPError as refusal:
+        return refusal.code, ""
+    except OSError:
+        return 0, ""
+
+
+def test_the_monitor_shows_the_worker_to_who_has_its_password(stack):
+    stack.compose("--profile", "monitor", "up", "-d", "flower")
+    waited = stack.until("Flower", lambda: flower("/", FLOWER_AUTH)[0] == 200, 120)
+    workers = stack.until("a worker", lambda: "explain" in flower("/api/workers?refresh=1", FLOWER_AUTH)[1], 120)
+    print(f"Flower answers after {waited:.0f} s and shows the worker after {workers:.0f} s more")
+    for path in ("/", "/api/workers", "/api/tasks"):
+        assert flower(path)[0] == 401, path
+        assert flower(path, "veilleur:faux")[0] == 401, path
+    stack.compose("stop", "flower")
+
+
+def test_the_monitor_does_not_start_without_a_password(stack):
+    command = ["docker-compose", "--profile", "monitor", "run", "--rm", "-T", "flower"]
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**stack.environment, "CAMEMBIAS_FLOWER_AUTH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert "CAMEMBIAS_FLOWER_AUTH" in done.stdout + done.stderr
 
 
 def test_the_worker_stops_in_good_order(stack):
