@@ -8,10 +8,10 @@ and logits; what an effect means, with its error and its floor, is said in `sql/
 from __future__ import annotations
 
 import hashlib
-import heapq
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import polars as pl
 
@@ -88,7 +88,7 @@ def measure(
     """Write one part of `effects/` for each word that a stored tweet holds; counts go to `run.counts`.
 
     A word whose edits are all stored is skipped; else its part is replaced. The tweets are those with the smallest
-    permanent random numbers among the ones that hold the word, so a larger run contains a smaller one.
+    permanent random numbers among the ones that hold the word, one a text, so a larger run contains a smaller one.
     """
     run.counts.update(words=0, edits=0, skipped=0, unseen=0)
     with store.shared():
@@ -137,7 +137,8 @@ def _role(target: Word) -> str:
 def holders(store: Store, targets: Sequence[str], count: int) -> dict[str, list[tuple[str, str]]]:
     """(tweet_id, text) of up to `count` stored tweets that hold each word, smallest permanent random number first.
 
-    Reads one part at a time, and cuts only texts in which some target occurs as a run of characters.
+    Of tweets with one text only the first is taken: forty retweets say what one says. Reads one part at a time, and
+    cuts only texts in which some target occurs as a run of characters.
     """
     wanted, seed = set(targets), seed_of(store)
     best: dict[str, dict[str, tuple[float, str]]] = {word: {} for word in wanted}
@@ -151,14 +152,16 @@ def holders(store: Store, targets: Sequence[str], count: int) -> dict[str, list[
                 if tweet_id not in mine or len(text) > len(mine[tweet_id][1]):  # the rule of the view `tweets`
                     mine[tweet_id] = (number, text)
                 if len(mine) > 2 * count:
-                    best[word] = dict(heapq.nsmallest(count, mine.items(), key=lambda item: (item[1][0], item[0])))
-    return {
-        word: [
-            (tweet_id, text)
-            for tweet_id, (_, text) in heapq.nsmallest(count, mine.items(), key=lambda item: (item[1][0], item[0]))
-        ]
-        for word, mine in best.items()
-    }
+                    best[word] = _distinct(mine, count)
+    return {word: [(key, text) for key, (_, text) in _distinct(mine, count).items()] for word, mine in best.items()}
+
+
+def _distinct(numbered: Mapping[str, tuple[float, str]], count: int) -> dict[str, tuple[float, str]]:
+    """The `count` tweets of different texts with the smallest numbers, smallest first."""
+    texts: dict[str, str] = {}
+    for tweet_id in sorted(numbered, key=lambda key: (numbered[key][0], key)):
+        texts.setdefault(numbered[tweet_id][1], tweet_id)
+    return {tweet_id: numbered[tweet_id] for tweet_id in islice(texts.values(), count)}
 
 
 def replaced(text: str, word: str, replacement: str) -> str:

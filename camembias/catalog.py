@@ -24,9 +24,9 @@ from camembias.store import Store
 STORE_VARIABLE = "camembias_store"
 _BATCH_ROWS = 100_000
 _SILENT = "SET enable_progress_bar = false"  # DuckDB would draw one on stdout, into what a program reads
-_BEFORE_SUMS = "25_sampled_tweets"  # the view that says which tweets are summed; later views read the sums
+_BEFORE_SUMS = "25_sampled_texts"  # the view that says which texts are summed; later views read the sums
 _WORDS = """
-SELECT w.tweet_id, w.model_version, w.method, w.baseline, w.pi, e.target, e.words, e.computed_at, e.batch
+SELECT w.tweet_id, w.model_version, w.method, w.baseline, w.w, w.v, e.target, e.words, e.computed_at, e.batch
 FROM explanations_parts AS e
 JOIN wanted_tweets AS w USING (tweet_id, model_version, method, baseline)
 JOIN model_labels AS m USING (model_version)
@@ -96,23 +96,23 @@ def _build(connection: duckdb.DuckDBPyConnection, store: Store, copied: bool = F
 
 def _renew_sums(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     """Make the parts `sums` and `edited_scores` what the explanations say, reading only blocks that changed."""
-    tweets = connection.sql("FROM sampled_tweets").pl()
+    texts = connection.sql("FROM sampled_texts").pl()
     edited = connection.sql("SELECT DISTINCT model_version, word FROM effects_parts").pl()
-    wanted = {block.name: block for block in sums.blocks(tweets, edited)}
+    wanted = {block.name: block for block in sums.blocks(texts, edited)}
     for name in set(store.part_names("sums")) - set(wanted):
         store.part("sums", name).unlink()
         store.part("edited_scores", name).unlink(missing_ok=True)
     for name, block in wanted.items():
         if not store.has_part("sums", name):
-            found = sums.summed(_words_of(connection, block.tweets), edited)
+            found = sums.summed(_words_of(connection, block.texts), edited)
             store.write("edited_scores", name, found[1])
             store.write("sums", name, found[0])  # the last: where it is, both are
 
 
-def _words_of(connection: duckdb.DuckDBPyConnection, tweets: pl.DataFrame) -> pl.DataFrame:
-    """The explanations of these tweets with their words, the latest of each target, as in the view `explanations`."""
-    batches = tweets["batches"].explode().unique().to_list()
-    connection.register("wanted_tweets", tweets.drop("batches", "batch", "mark").to_arrow())
+def _words_of(connection: duckdb.DuckDBPyConnection, texts: pl.DataFrame) -> pl.DataFrame:
+    """The explanations of these texts with their words, the latest of each target, as in the view `explanations`."""
+    batches = texts["batches"].explode().unique().to_list()
+    connection.register("wanted_tweets", texts.drop("batches", "batch", "mark", "tweets").to_arrow())
     rows: pl.DataFrame = connection.sql(_WORDS, params={"batches": batches}).pl()
     connection.unregister("wanted_tweets")
     key = ["tweet_id", "model_version", "method", "baseline", "target"]

@@ -142,6 +142,7 @@ TABLES: dict[str, pl.Schema] = {
         {
             "batch": pl.String(),
             "tweet_id": pl.String(),
+            "text_hash": pl.String(),  # of the text that was explained; null in older stores
             "model_version": pl.String(),
             "target": pl.String(),
             "label": pl.String(),
@@ -203,7 +204,7 @@ TABLES: dict[str, pl.Schema] = {
             "computed_at": TIME,
         }
     ),
-    # sums over the tweets of one block that have one weight: made by refresh, and made again when they are gone
+    # sums over the texts of one block that have one weight: made by refresh, and made again when they are gone
     "sums": pl.Schema(
         {
             "model_version": pl.String(),
@@ -211,8 +212,9 @@ TABLES: dict[str, pl.Schema] = {
             "baseline": pl.String(),
             "word": pl.String(),
             "label": pl.String(),
-            "pi": pl.Float64(),
-            "tweets": pl.Int64(),
+            "w": pl.Float64(),  # sum of 1 / pi over the sampled tweets with the text
+            "v": pl.Float64(),  # sum of (1 - pi) / pi^2 over them
+            "tweets": pl.Int64(),  # distinct texts
             "occurrences": pl.Int64(),
             "x": pl.Float64(),  # centred logits
             "xx": pl.Float64(),
@@ -221,7 +223,7 @@ TABLES: dict[str, pl.Schema] = {
             "strongest": pl.Int64(),
         }
     ),
-    # the scores of edited words, tweet by tweet: an error by author needs them
+    # the scores of edited words, text by text: an error by author needs them
     "edited_scores": pl.Schema(
         {
             "model_version": pl.String(),
@@ -230,7 +232,7 @@ TABLES: dict[str, pl.Schema] = {
             "tweet_id": pl.String(),
             "word": pl.String(),
             "label": pl.String(),
-            "pi": pl.Float64(),
+            "w": pl.Float64(),
             "x": pl.Float64(),
         }
     ),

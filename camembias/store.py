@@ -166,8 +166,8 @@ def open_existing(root: Path) -> Store:
         store = Store(root, body["salt"])
     except (ValueError, KeyError, TypeError) as err:
         raise StoreError(f"'{path}' is damaged ({err}); restore it from a backup") from err
-    for table, schema in TABLES.items():  # a store made before a table existed: its views need a part
-        if not store.has_part(table, _EMPTY):
+    for table, schema in TABLES.items():  # a store made before a table or a column existed: its views need a part
+        if not store.has_part(table, _EMPTY) or store.read(table, _EMPTY).schema != schema:
             store.write(table, _EMPTY, pl.DataFrame(schema=schema))
     return store
 

@@ -1,8 +1,8 @@
-"""Sums of word scores, a block of tweets a part, so that a refresh reads only what was explained since the last one.
+"""Sums of word scores, a block of texts a part, so that a refresh reads only what was explained since the last one.
 
-The view `sampled_word_scores` says in SQL what is summed: scores centred over labels, occurrences in a tweet added
-first. This is the same on arrays, twenty times faster; a test holds the two together. It knows rows of explanations.
-It does not know DuckDB, nor what is estimated from the sums.
+The view `sampled_word_scores` says in SQL what is summed: scores centred over labels, occurrences in a text added
+first, copies of a text taken as one. This is the same on arrays, twenty times faster; a test holds the two together.
+It knows rows of explanations. It does not know DuckDB, nor what is estimated from the sums.
 """
 
 from __future__ import annotations
@@ -18,36 +18,36 @@ import polars as pl
 
 from camembias.schemas import TABLES
 
-BLOCK = 16_384  # tweets: 2 million scores of five labels, which fit a small memory
+BLOCK = 16_384  # texts: 2 million scores of five labels, which fit a small memory
 _SCOPE = ("model_version", "method", "baseline")
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Tweets of `sampled_tweets`, one row each; `name` changes with anything that the sums depend on."""
+    """Rows of `sampled_texts`; `name` changes with anything that the sums depend on."""
 
     name: str
-    tweets: pl.DataFrame
+    texts: pl.DataFrame
 
 
-def blocks(tweets: pl.DataFrame, edited: pl.DataFrame) -> Iterator[Block]:
-    """Sampled tweets in order of their batches. New batches come last, so that older blocks stay as they are.
+def blocks(texts: pl.DataFrame, edited: pl.DataFrame) -> Iterator[Block]:
+    """Sampled texts in order of their batches. New batches come last, so that older blocks stay as they are.
 
     `edited`: model_version and word of the words whose scores are kept by tweet.
     """
     words = hashlib.sha256(repr(edited.sort(edited.columns).rows()).encode()).digest()
-    ordered = tweets.sort("batch", "tweet_id", *_SCOPE)
+    ordered = texts.sort("batch", "tweet_id", *_SCOPE)
     for number, start in enumerate(range(0, ordered.height, BLOCK)):
         mine = ordered.slice(start, BLOCK)
-        state = mine["mark"].to_numpy().tobytes() + mine["pi"].to_numpy().tobytes() + words
+        state = mine["mark"].to_numpy().tobytes() + words
         yield Block(f"{number:06}-{hashlib.sha256(state).hexdigest()[:16]}", mine)
 
 
 def summed(rows: pl.DataFrame, edited: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows of the tables `sums` and `edited_scores`.
 
-    `rows`: one a tweet and label, with tweet_id, model_version, method, baseline, pi, target, words.
+    `rows`: one a text and label, with tweet_id, model_version, method, baseline, w, v, target, words.
     """
     sums, kept = [pl.DataFrame(schema=TABLES["sums"])], [pl.DataFrame(schema=TABLES["edited_scores"])]
     for scope in rows.select(_SCOPE).unique().rows():
@@ -74,17 +74,17 @@ def _of_one_model(rows: pl.DataFrame, edited: pl.Series) -> tuple[list[pl.DataFr
     for at, label in enumerate(labels):
         mine = pairs.with_columns(x=pl.Series(x[:, at]), strongest=pl.Series(strongest[:, at]))
         sums.append(_totals(mine).with_columns(label=pl.lit(label)))
-        kept.append(mine.filter(chosen).select("tweet_id", "pi", "word", "x", label=pl.lit(label)))
+        kept.append(mine.filter(chosen).select("tweet_id", "w", "word", "x", label=pl.lit(label)))
     return sums, kept
 
 
 def _flat(rows: pl.DataFrame, labels: list[str]) -> tuple[pl.DataFrame, Floats]:
-    """tweet (a number), tweet_id, pi and word of every position; and its centred scores, (positions, labels).
+    """tweet (a number), tweet_id, w, v and word of every position; and its centred scores, (positions, labels).
 
     A tweet whose labels disagree on its words is left out.
     """
     split = rows.select(
-        *("tweet_id", "pi", "target"),
+        *("tweet_id", "w", "v", "target"),
         word=pl.col("words").list.eval(pl.element().struct.field("word")),
         score=pl.col("words").list.eval(pl.element().struct.field("score").cast(pl.Float64())),
     )
@@ -95,7 +95,7 @@ def _flat(rows: pl.DataFrame, labels: list[str]) -> tuple[pl.DataFrame, Floats]:
         .filter(pl.col("word").list.len() > 0)
     )
     first = kept.filter(pl.col("target") == labels[0]).with_row_index("tweet")
-    places = first.select("tweet", "tweet_id", "pi", pl.col("word").cast(pl.List(pl.Categorical()))).explode("word")
+    places = first.select("tweet", "tweet_id", "w", "v", pl.col("word").cast(pl.List(pl.Categorical()))).explode("word")
     raw = [kept.filter(pl.col("target") == label)["score"].explode().to_numpy() for label in labels]
     scores = np.stack(raw, axis=1)
     return places, scores - scores.mean(axis=1, keepdims=True)
@@ -119,9 +119,9 @@ def _strongest(tweet: npt.NDArray[Any], x: Floats) -> npt.NDArray[np.bool_]:
 
 
 def _totals(pairs: pl.DataFrame) -> pl.DataFrame:
-    """One row a word and inclusion probability: of tweets with one weight, sums can be weighted later."""
+    """One row a word and weight: of texts with one weight, sums can be weighted later."""
     x = pl.col("x")
-    return pairs.group_by("word", "pi").agg(
+    return pairs.group_by("word", "w", "v").agg(
         tweets=pl.len(),
         occurrences=pl.col("occurrences").sum(),
         x=x.sum(),

@@ -29,6 +29,7 @@ from camembias.labels import Labels
 from camembias.messages import ExplainRequest
 from camembias.schemas import TABLES
 from camembias.store import Store, now
+from camembias.text import text_hash
 from explain_worker.attribution import METHOD, explain
 from explain_worker.path import BASELINES, Passes, Row
 from explain_worker.precision import choose_passes
@@ -144,7 +145,7 @@ def explain_tweets(model: Model, tweets: Sequence[Tweet]) -> list[Tweet]:
             tokens = (encoding.offsets, encoding.special_tokens_mask, found.scores)
             words, special_score = word_scores(tweet["text"], *tokens)
             values = {name: getattr(found, name) for name in _NUMBERS}
-            scores = {"special_score": special_score, "words": words}
+            scores = {"special_score": special_score, "words": words, "text_hash": text_hash(tweet["text"])}
             rows.append({**same, **values, **scores, "target": target, "computed_at": now()})
     return rows
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from camembias.cli.console import JsonOption, ModelOption, StoreOption, needs, out, print_json, progress_bar
 from camembias.errors import InputError, StoreError
+
+if TYPE_CHECKING:
+    from camembias.store import Store
 
 
 def register(app: typer.Typer) -> None:
@@ -43,8 +46,9 @@ def effects(
     if len(given) < len(word or []):
         raise InputError(f"--word {word}: give one word each time, as `camembias query words_up` shows it")
     catalog.refresh(target)
-    asked = catalog.run_query(target, sqlfiles.query("effect_candidates"), {"top": str(top)})
-    pool = catalog.run_query(target, sqlfiles.query("control_words"))
+    mine = {"model": bundle.model_version}
+    asked = catalog.run_query(target, sqlfiles.query("effect_candidates"), {**mine, "top": str(top)})
+    pool = catalog.run_query(target, sqlfiles.query("control_words"), mine)
     if pool.is_empty():
         raise StoreError(
             f"'{store}' has no sampled explanations of this model to compare with; "
@@ -58,8 +62,7 @@ def effects(
     arguments = {"model": str(model), "words": word, "top": top, "tweets": tweets}
     with stores.running(target, "effects", arguments) as run, progress_bar("words", len(targets)) as advance:
         stage.measure(scorer, bundle, target, targets, tweets, run, advance)
-        seen_words = catalog.run_sql(target, "SELECT DISTINCT word FROM current_word_label_reliance ORDER BY word")
-        stage.write_pieces(scorer, bundle, target, seen_words["word"].to_list())
+        stage.write_pieces(scorer, bundle, target, _explained_words(target, bundle.model_version))
     catalog.refresh(target)
     if json_:
         print_json({**run.counts, "candidates": len(candidates), "controls": len(targets) - len(candidates)})
@@ -71,3 +74,10 @@ def effects(
         f"next: camembias query verdicts --store {store}",
         markup=False,
     )
+
+
+def _explained_words(store: Store, model_version: str) -> list[str]:
+    from camembias import catalog
+
+    sql = f"SELECT DISTINCT word FROM word_label_sums WHERE model_version = '{model_version}' ORDER BY word"
+    return catalog.run_sql(store, sql)["word"].to_list()

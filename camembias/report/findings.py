@@ -11,7 +11,7 @@ import polars as pl
 from camembias.report.wording import NONE, Wording
 from camembias.shading import Piece, colour, cut, strongest
 
-VERDICTS = ("confirmed_bias", "confirmed_away", "model_only", "unused_association", "expected", "weak")
+VERDICTS = ("confirmed_bias", "confirmed_away", "unconfirmed", "model_only", "unused_association", "expected", "weak")
 WITNESSES = ("association", "reliance", "effect")
 _NUMBERS = ("flip_rate", "docs", "tweets", "edited_tweets")
 _TEXTS = ("word", "kind", "label", "verdict")

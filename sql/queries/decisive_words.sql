@@ -1,7 +1,7 @@
 -- name: decisive_words
 -- question: In which tweets does one word that is no concept word decide between the label and the runner-up?
 -- unit: one tweet and word; logits by which the word favours the label over the runner-up, and the tweet's whole lead
--- caveat: by attribution: without the word's score the runner-up would lead; `camembias effects` tests it by editing
+-- caveat: of all explained tweets, hand-picked ones too; by attribution: without the word's score the runner-up would lead; `camembias effects` tests it by editing
 -- param: label = NULL -- only this label; NULL: every label
 -- param: word = NULL -- only this word; NULL: every word
 -- param: top = 50 -- rows; NULL: all

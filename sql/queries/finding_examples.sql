@@ -12,7 +12,7 @@ WITH findings AS (
     QUALIFY CAST($top AS BIGINT) IS NULL OR row_number() OVER (
         ORDER BY
             list_position(
-                ['confirmed_bias', 'confirmed_away', 'model_only', 'unused_association', 'expected'], verdict
+                ['confirmed_bias', 'confirmed_away', 'unconfirmed', 'model_only', 'unused_association', 'expected'], verdict
             ), q_verdict, p_verdict, abs(effect) DESC NULLS LAST, abs(reliance) DESC, word, label
     ) <= CAST($top AS BIGINT)
 ),

@@ -2,21 +2,19 @@
 -- question: How far have the shares of the labels moved between two classify runs?
 -- unit: one label; tweets in counts, shares and their difference (after minus before) from -1 to 1
 -- caveat: a tweet counts in the run that classified it last; another serving version can move shares by itself; intervals take tweets as independent, and each label alone
--- param: before = NULL -- run_id; NULL: the run before the latest that classified tweets
+-- param: before = NULL -- run_id; NULL: the last run that classified tweets before `after`
 -- param: after = NULL -- run_id; NULL: the latest run that classified tweets
 -- columns: label, serving_version_before, serving_version_after, tweets_before, tweets_after, share_before, share_after, difference, low, high
-WITH runs_by_time AS (
-    SELECT run_id, row_number() OVER (ORDER BY max(classified_at) DESC, run_id DESC) AS place
-    FROM predictions
-    WHERE run_id IS DISTINCT FROM CAST($before AS VARCHAR) AND run_id IS DISTINCT FROM CAST($after AS VARCHAR)
-    GROUP BY run_id
+WITH by_time AS (
+    SELECT run_id, row_number() OVER (ORDER BY max(classified_at), run_id) AS place FROM predictions GROUP BY run_id
 ),
 chosen AS (
-    SELECT
-        coalesce(CAST($after AS VARCHAR), (SELECT run_id FROM runs_by_time WHERE place = 1)) AS run_after,
-        coalesce(CAST($before AS VARCHAR), (
-            SELECT run_id FROM runs_by_time WHERE place = CASE WHEN CAST($after AS VARCHAR) IS NULL THEN 2 ELSE 1 END
-        )) AS run_before
+    SELECT a.run_id AS run_after, b.run_id AS run_before
+    FROM by_time AS a JOIN by_time AS b
+        ON b.place < a.place OR (CAST($before AS VARCHAR) IS NOT NULL AND CAST($after AS VARCHAR) IS NOT NULL)
+    WHERE (CAST($after AS VARCHAR) IS NULL OR a.run_id = CAST($after AS VARCHAR))
+        AND (CAST($before AS VARCHAR) IS NULL OR b.run_id = CAST($before AS VARCHAR))
+    ORDER BY a.place DESC, b.place DESC LIMIT 1
 ),
 mine AS (
     SELECT p.run_id = run_after AS is_after, p.label, p.serving_version

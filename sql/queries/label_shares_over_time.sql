@@ -4,13 +4,22 @@
 -- caveat: tweets without a time are left out; the interval takes tweets as independent, which one author's are not
 -- param: label = NULL -- only this label; NULL: every label
 -- columns: month, serving_version, label, tweets, share, low, high
-WITH counted AS (
-    SELECT
-        CAST(date_trunc('month', t.created_at) AS DATE) AS month, p.serving_version, p.label, count(*) AS tweets,
-        CAST(sum(count(*)) OVER (PARTITION BY month, p.serving_version) AS BIGINT) AS n
+WITH months AS (
+    SELECT CAST(date_trunc('month', t.created_at) AS DATE) AS month, p.serving_version, p.label
     FROM predictions AS p JOIN tweets AS t USING (tweet_id)
     WHERE t.created_at IS NOT NULL
-    GROUP BY month, p.serving_version, p.label
+),
+sizes AS (SELECT month, serving_version, count(*) AS n FROM months GROUP BY month, serving_version),
+labels AS (  -- those that nothing was given, too: a month without one is a share of 0, not a gap
+    SELECT serving_version, label FROM months
+    UNION
+    SELECT serving_version, unnest(labels) AS label FROM models SEMI JOIN months USING (serving_version)
+),
+counted AS (
+    SELECT s.month, s.serving_version, l.label, count(m.label) AS tweets, any_value(s.n) AS n
+    FROM sizes AS s JOIN labels AS l USING (serving_version)
+    LEFT JOIN months AS m ON m.month = s.month AND m.serving_version = s.serving_version AND m.label = l.label
+    GROUP BY s.month, s.serving_version, l.label
 )
 SELECT
     month, serving_version, label, tweets, tweets / n AS share, wilson(share, n).low AS low, wilson(share, n).high AS high

@@ -1,7 +1,7 @@
 -- name: ngrams
 -- question: Which runs of two or three words push tweets towards each label, or away from it, most in all?
 -- unit: one label and run of words; scores in centred logits, the run's words summed, then its occurrences in the tweet; estimated for the corpus sampled from (Hájek)
--- caveat: a run inherits the score of its strongest word; only the model, method and baseline explained last; low and high: 95 %, tweets taken as independent
+-- caveat: a run inherits the score of its strongest word; only the model, method and baseline explained last; low and high: 95 %, distinct texts taken as independent
 -- param: label = NULL -- only this label; NULL: every label
 -- param: n = NULL -- 2 or 3 words; NULL: both
 -- param: top = 20 -- runs a label and direction; NULL: all
@@ -23,9 +23,10 @@ runs_of_words AS (
     FROM following WHERE word_3 IS NOT NULL
 ),
 per_tweet AS (
-    SELECT r.label, r.ngram, r.n, r.tweet_id, sum(r.score) AS x, count(*) AS occurrences, 1 / any_value(i.pi) AS w
+    SELECT r.label, r.ngram, r.n, r.tweet_id, sum(r.score) AS x, count(*) AS occurrences, any_value(i.w) AS w
     FROM runs_of_words AS r
-    JOIN (SELECT * FROM inclusion SEMI JOIN last_explained USING (model_version, method, baseline)) AS i USING (tweet_id)
+    JOIN (SELECT tweet_id, w FROM sampled_texts SEMI JOIN last_explained USING (model_version, method, baseline)) AS i
+        USING (tweet_id)
     WHERE (CAST($label AS VARCHAR) IS NULL OR r.label = CAST($label AS VARCHAR))
         AND (CAST($n AS BIGINT) IS NULL OR r.n = CAST($n AS BIGINT))
     GROUP BY r.label, r.ngram, r.n, r.tweet_id
@@ -43,7 +44,8 @@ estimates AS (
 )
 SELECT
     label, ngram, n, tweets, occurrences, corpus_tweets, mean_score,
-    mean_score - 1.96 * se_tweet AS low, mean_score + 1.96 * se_tweet AS high, total_score
+    mean_score - student_975(tweets - 1) * se_tweet AS low, mean_score + student_975(tweets - 1) * se_tweet AS high,
+    total_score
 FROM estimates
 WHERE tweets >= coalesce(CAST($min_tweets AS BIGINT), 1) AND total_score <> 0
 QUALIFY CAST($top AS BIGINT) IS NULL

@@ -1,20 +1,20 @@
 -- name: verdicts
 -- question: Which words does the model use for a label without being about it, and does taking them out change its mind?
 -- unit: one word and label; association in log-odds, reliance and effect in centred logits a tweet, with 95 % intervals
--- caveat: a word that was not edited cannot be confirmed; q_verdict controls false discoveries over all pairs, intervals do not
+-- caveat: a word that was not edited cannot be confirmed; q_verdict controls false discoveries over the pairs that could be confirmed (no concept words, 5 training documents, 10 sampled texts), intervals do not; without by_author one author may be all of it, see word_authors
 -- param: label = NULL -- only this label; NULL: every label
--- param: verdict = NULL -- confirmed_bias, confirmed_away, model_only, unused_association, expected or weak; NULL: all but weak
+-- param: verdict = NULL -- confirmed_bias, confirmed_away, unconfirmed, model_only, unused_association, expected or weak; NULL: all but weak
 -- param: top = 50 -- rows; NULL: all
--- columns: word, kind, label, verdict, q_verdict, association, association_low, association_high, reliance, reliance_low, reliance_high, effect, effect_low, effect_high, effect_on_p, flip_rate, docs, tweets, edited_tweets, decision
+-- columns: word, kind, label, verdict, q_verdict, association, association_low, association_high, reliance, reliance_low, reliance_high, effect, effect_low, effect_high, effect_on_p, flip_rate, docs, tweets, edited_tweets, by_author, decision
 SELECT
     word, kind, label, verdict, q_verdict, association, association_low, association_high,
     reliance, reliance_low, reliance_high, effect, effect_low, effect_high, effect_on_p, flip_rate,
-    docs, tweets, edited_tweets, decision
+    docs, tweets, edited_tweets, by_author, decision
 FROM current_word_label_verdict
 WHERE (CAST($label AS VARCHAR) IS NULL OR label = CAST($label AS VARCHAR))
     AND CASE WHEN CAST($verdict AS VARCHAR) IS NULL THEN verdict <> 'weak' ELSE verdict = CAST($verdict AS VARCHAR) END
 ORDER BY
     list_position(
-        ['confirmed_bias', 'confirmed_away', 'model_only', 'unused_association', 'expected', 'weak'], verdict
+        ['confirmed_bias', 'confirmed_away', 'unconfirmed', 'model_only', 'unused_association', 'expected', 'weak'], verdict
     ), q_verdict, p_verdict, abs(effect) DESC NULLS LAST, abs(reliance) DESC, word, label
 LIMIT CAST($top AS BIGINT);

@@ -1,7 +1,7 @@
 -- name: word_authors
 -- question: Is what a word does to a label carried by a few authors?
 -- unit: one word and label; scores in centred logits a tweet, share of the word's sampled tweets
--- caveat: tweets without an author are left out; counts of the sample, not weighted for the corpus
+-- caveat: tweets without an author are left out; copies of one text count once, for the author of the first; counts of the sample, not weighted for the corpus
 -- param: label = NULL -- only this label; NULL: every label
 -- param: word = NULL -- only this word; NULL: every word
 -- param: min_tweets = 5 -- fewest sampled tweets with the word

@@ -50,35 +50,3 @@ FROM centred;
 COMMENT ON VIEW centred_word_scores IS
     'one row a tweet, model, method, baseline, target and word, where every label of the model was explained and converged';
 COMMENT ON COLUMN centred_word_scores.score IS 'logits of the target minus the mean over all labels; sums to 0 over targets';
-
-CREATE VIEW last_explained AS
-SELECT model_version, method, baseline FROM explanations
-WHERE converged
-ORDER BY computed_at DESC, model_version, method, baseline LIMIT 1;
-COMMENT ON VIEW last_explained IS 'the model, method and baseline explained last: what current_… views answer for';
-
-CREATE VIEW current_centred_word_scores AS
-SELECT * FROM centred_word_scores SEMI JOIN last_explained USING (model_version, method, baseline);
-COMMENT ON VIEW current_centred_word_scores IS 'centred_word_scores of the model, method and baseline explained last';
-
--- The race in each tweet: its best label, the runner-up, and how much each word favours the one over the other.
-CREATE VIEW current_word_pushes AS
-WITH logits AS (
-    SELECT e.tweet_id, e.target, e.logit, row_number() OVER (PARTITION BY e.tweet_id ORDER BY e.logit DESC, e.target) AS place
-    FROM explanations AS e SEMI JOIN complete_explanations USING (tweet_id, model_version, method, baseline)
-    SEMI JOIN last_explained USING (model_version, method, baseline)
-),
-races AS (
-    SELECT a.tweet_id, a.target AS label, b.target AS runner_up, a.logit - b.logit AS lead
-    FROM logits AS a JOIN logits AS b ON b.tweet_id = a.tweet_id AND a.place = 1 AND b.place = 2
-)
-SELECT
-    r.tweet_id, r.label, r.runner_up, r.lead, s.word,
-    sum(CASE WHEN s.target = r.label THEN s.score ELSE -s.score END) AS push
-FROM races AS r
-JOIN current_centred_word_scores AS s ON s.tweet_id = r.tweet_id AND s.target IN (r.label, r.runner_up)
-GROUP BY r.tweet_id, r.label, r.runner_up, r.lead, s.word;
-COMMENT ON VIEW current_word_pushes IS
-    'one row a tweet and word, of the model, method and baseline explained last: what it does between label and runner-up';
-COMMENT ON COLUMN current_word_pushes.lead IS 'logits of the label above the runner-up';
-COMMENT ON COLUMN current_word_pushes.push IS 'logits by which the word favours the label over the runner-up';

@@ -6,33 +6,38 @@ WITH per_tweet AS (
     GROUP BY ALL
 )
 SELECT
-    p.*, i.pi,
+    p.*, i.tweets, i.w, i.v,
     p.score > 0 AND p.score = max(p.score) OVER (PARTITION BY model_version, method, baseline, tweet_id, label)
         AS strongest
-FROM per_tweet AS p JOIN inclusion AS i USING (model_version, method, baseline, tweet_id);
-COMMENT ON VIEW sampled_word_scores IS 'one row a sampled tweet, model, method, baseline, word and label; hand-picked tweets are left out';
+FROM per_tweet AS p JOIN sampled_texts AS i USING (model_version, method, baseline, tweet_id);
+COMMENT ON VIEW sampled_word_scores IS
+    'one row a sampled text, model, method, baseline, word and label; hand-picked tweets are left out';
+COMMENT ON COLUMN sampled_word_scores.tweet_id IS 'the first of the tweets with this text';
+COMMENT ON COLUMN sampled_word_scores.tweets IS 'sampled tweets with this text';
 COMMENT ON COLUMN sampled_word_scores.score IS 'centred logits, occurrences in the tweet summed';
-COMMENT ON COLUMN sampled_word_scores.pi IS 'inclusion probability of the tweet, 0 to 1';
+COMMENT ON COLUMN sampled_word_scores.w IS 'weight: estimated tweets of the corpus with this text';
+COMMENT ON COLUMN sampled_word_scores.v IS 'variance of w under Poisson sampling';
 COMMENT ON COLUMN sampled_word_scores.strongest IS 'true: no word of the tweet pushes the label more';
 
--- Sums that add over tweets; w = 1 / pi, x = score. Everything below is made from these, and they from the parts `sums`,
+-- Sums that add over texts; x = score. Everything below is made from these, and they from the parts `sums`,
 -- which refresh keeps as sampled_word_scores would have them.
 CREATE TABLE word_label_sums AS
 WITH sums AS (
     SELECT
         model_version, method, baseline, word, label,
         CAST(sum(tweets) AS BIGINT) AS tweets, CAST(sum(occurrences) AS BIGINT) AS occurrences,
-        sum(tweets / pi) AS w, sum(x / pi) AS wx, sum(abs_x / pi) AS w_abs_x,
-        sum(tweets / pi ** 2) AS w2, sum(x / pi ** 2) AS w2x, sum(xx / pi ** 2) AS w2xx,
-        sum((1 - pi) / pi ** 2 * tweets) AS v, sum((1 - pi) / pi ** 2 * x) AS vx, sum((1 - pi) / pi ** 2 * xx) AS vxx,
-        sum(positive / pi) AS w_positive, sum(strongest / pi) AS w_strongest
-    FROM sums_parts
-    GROUP BY ALL
+        sum(p.w * tweets) AS w, sum(p.w * x) AS wx, sum(p.w * xx) AS wxx, sum(p.w * abs_x) AS w_abs_x,
+        sum(p.w ** 2 * tweets) AS w2, sum(p.w ** 2 * x) AS w2x, sum(p.w ** 2 * xx) AS w2xx,
+        sum(p.v * tweets) AS v, sum(p.v * x) AS vx, sum(p.v * xx) AS vxx,
+        sum(p.w * positive) AS w_positive, sum(p.w * strongest) AS w_strongest
+    FROM sums_parts AS p
+    GROUP BY model_version, method, baseline, word, label
 )
 -- a kind costs ten regular expressions: once a word, not once an occurrence
 SELECT *, word_kind(word) AS kind FROM sums;
-COMMENT ON TABLE word_label_sums IS 'one row a model, method, baseline, word and label: sums over sampled tweets that reliance is made from';
-COMMENT ON COLUMN word_label_sums.w IS 'sum of the weights 1 / pi: estimated tweets of the corpus with the word';
+COMMENT ON TABLE word_label_sums IS 'one row a model, method, baseline, word and label: sums over sampled texts that reliance is made from';
+COMMENT ON COLUMN word_label_sums.tweets IS 'distinct texts';
+COMMENT ON COLUMN word_label_sums.w IS 'sum of the weights: estimated tweets of the corpus with the word';
 
 CREATE VIEW word_label_reliance AS
 SELECT
@@ -42,25 +47,21 @@ SELECT
     CASE WHEN tweets > 1 THEN
         sqrt(tweets / (tweets - 1) * greatest(0, w2xx - 2 * (wx / w) * w2x + (wx / w) ** 2 * w2)) / w
     END AS se_tweet,
-    mean_score - 1.96 * se_tweet AS low, mean_score + 1.96 * se_tweet AS high,
+    mean_score - student_975(tweets - 1) * se_tweet AS low, mean_score + student_975(tweets - 1) * se_tweet AS high,
     wx AS total_score,
     w_abs_x / sum(w_abs_x) OVER (PARTITION BY model_version, method, baseline, label) AS share_of_scores,
     w_positive / w AS share_positive, w_strongest / w AS share_strongest
 FROM word_label_sums;
 COMMENT ON VIEW word_label_reliance IS
     'one row a model, method, baseline, word and label: how much the model relies on the word, estimated for the corpus the samples were drawn from (Hájek)';
-COMMENT ON COLUMN word_label_reliance.tweets IS 'sampled tweets with the word';
+COMMENT ON COLUMN word_label_reliance.tweets IS 'sampled tweets with the word; copies of one text count once';
 COMMENT ON COLUMN word_label_reliance.corpus_tweets IS 'estimated tweets of the corpus with the word';
 COMMENT ON COLUMN word_label_reliance.mean_score IS 'centred logits a tweet that holds the word';
 COMMENT ON COLUMN word_label_reliance.se_design IS 'centred logits: how well the sample shows this corpus (Poisson sampling, linearised); 0 when every tweet was explained';
-COMMENT ON COLUMN word_label_reliance.se_tweet IS 'centred logits: how well these tweets show others like them, tweets taken as independent; null for a single tweet';
-COMMENT ON COLUMN word_label_reliance.low IS 'centred logits: mean_score - 1.96 se_tweet';
-COMMENT ON COLUMN word_label_reliance.high IS 'centred logits: mean_score + 1.96 se_tweet';
+COMMENT ON COLUMN word_label_reliance.se_tweet IS 'centred logits: how well these tweets show others like them, distinct texts taken as independent; null for a single one';
+COMMENT ON COLUMN word_label_reliance.low IS 'centred logits: lower end of the 95 % interval (Student''s t, se_tweet)';
+COMMENT ON COLUMN word_label_reliance.high IS 'centred logits: upper end of the 95 % interval (Student''s t, se_tweet)';
 COMMENT ON COLUMN word_label_reliance.total_score IS 'centred logits, estimated sum over the corpus';
 COMMENT ON COLUMN word_label_reliance.share_of_scores IS 'share of all absolute scores for the label, 0 to 1';
 COMMENT ON COLUMN word_label_reliance.share_positive IS 'share of tweets in which it pushes towards the label, 0 to 1';
 COMMENT ON COLUMN word_label_reliance.share_strongest IS 'share of tweets in which no word pushes towards the label more, 0 to 1';
-
-CREATE VIEW current_word_label_reliance AS
-SELECT * FROM word_label_reliance SEMI JOIN last_explained USING (model_version, method, baseline);
-COMMENT ON VIEW current_word_label_reliance IS 'word_label_reliance of the model, method and baseline explained last';

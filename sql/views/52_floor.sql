@@ -1,5 +1,5 @@
 -- With enough tweets every word differs from 0. The floor is what words that should not matter do. Control words are no
--- concept words and go with no label in training beyond chance (|z| < 2); those edited as such for effects.
+-- concept words and go with no label in training beyond chance (|z| < 2); for effects, those of them edited as such.
 CREATE VIEW control_means AS
 WITH associated AS (
     SELECT DISTINCT model_version, word FROM word_label_association WHERE abs(z) >= 2
@@ -11,7 +11,8 @@ FROM word_label_reliance ANTI JOIN associated USING (model_version, word)
 WHERE tweets >= 5 AND word NOT IN (SELECT word FROM concepts)
 UNION ALL
 SELECT model_version, edit, word, label, frequency_bin(tweets), mean_score, se
-FROM word_label_edit WHERE role = 'control';
+FROM word_label_edit ANTI JOIN associated USING (model_version, word)
+WHERE role = 'control' AND word NOT IN (SELECT word FROM concepts);
 COMMENT ON VIEW control_means IS 'one row a model, measure, control word and label: what a word does that should do nothing';
 COMMENT ON COLUMN control_means.measure IS 'delete or replace, for effects; method from baseline, for reliance';
 COMMENT ON COLUMN control_means.bin IS 'floor of log2 of the tweets it was measured in';

@@ -8,7 +8,7 @@ COMMENT ON COLUMN decisions.decision IS 'bias, expected, or unsure';
 -- least 10 wrote the tweets. That needs the scores themselves, so only words that were edited get it.
 CREATE TABLE word_label_clustered AS
 WITH scores AS (
-    SELECT s.model_version, s.method, s.baseline, s.word, s.label, s.tweet_id, t.author, s.x AS score, 1 / s.pi AS w
+    SELECT s.model_version, s.method, s.baseline, s.word, s.label, s.tweet_id, t.author, s.x AS score, s.w
     FROM edited_scores_parts AS s LEFT JOIN tweets AS t USING (tweet_id)
 ),
 authors AS (
@@ -53,10 +53,11 @@ reliance AS (
 SELECT
     r.model_version, r.method, r.baseline, r.word, r.kind, r.label,
     a.docs, a.log_odds AS association, a.low AS association_low, a.high AS association_high,
-    r.tweets, r.mean_score AS reliance, r.mean_score - 1.96 * r.se AS reliance_low, r.mean_score + 1.96 * r.se AS reliance_high,
-    r.floor AS reliance_floor,
+    r.tweets, r.mean_score AS reliance, r.mean_score - student_975(r.clusters - 1) * r.se AS reliance_low,
+    r.mean_score + student_975(r.clusters - 1) * r.se AS reliance_high, r.floor AS reliance_floor,
     e.tweets AS edited_tweets, e.mean_score AS effect, e.low AS effect_low, e.high AS effect_high, e.floor AS effect_floor,
-    e.mean_change_of_p AS effect_on_p, e.flip_rate,
+    e.within_floor AS effect_within_floor, e.mean_change_of_p AS effect_on_p, e.flip_rate,
+    r.by_author AND e.by_author AS by_author,
     a.p_towards AS association_p_towards, a.p_away AS association_p_away,
     normal_tail(r.z_towards) AS reliance_p_towards, normal_tail(r.z_away) AS reliance_p_away,
     e.p_towards AS effect_p_towards, e.p_away AS effect_p_away
@@ -120,17 +121,18 @@ SELECT
     v.docs, v.association, v.association_low, v.association_high, v.association_q,
     v.tweets, v.reliance, v.reliance_low, v.reliance_high, v.reliance_q, v.reliance_floor,
     v.edited_tweets, v.effect, v.effect_low, v.effect_high, v.effect_q, v.effect_floor, v.effect_on_p, v.flip_rate,
-    v.p_verdict, v.q_verdict,
+    v.by_author, v.p_verdict, v.q_verdict,
     CASE
         WHEN v.concept THEN 'expected'
         WHEN v.q_verdict < 0.05 AND v.p_towards <= v.p_away THEN 'confirmed_bias'
         WHEN v.q_verdict < 0.05 THEN 'confirmed_away'
-        WHEN v.reliance_q < 0.05 AND v.effect_q < 0.05 AND sign(v.reliance) = sign(v.effect) THEN 'model_only'
-        -- not shown is not absent: a word is unused only when an interval says that it cannot matter
-        WHEN v.association_q < 0.05 AND (
-            (-v.reliance_floor < v.reliance_low AND v.reliance_high < v.reliance_floor)
-            OR (-v.effect_floor < v.effect_low AND v.effect_high < v.effect_floor)
-        ) THEN 'unused_association'
+        WHEN v.reliance_q < 0.05 AND v.effect_q < 0.05 AND sign(v.reliance) = sign(v.effect)
+            -- tied to the label in training, or perhaps: too few documents or tweets to confirm it, but no news from nowhere
+            THEN CASE WHEN v.association_q < 0.05 THEN 'unconfirmed' ELSE 'model_only' END
+        -- not shown is not absent: a word is unused only when every interval says that it cannot matter
+        WHEN v.association_q < 0.05 AND v.tweets >= 10
+            AND -v.reliance_floor < v.reliance_low AND v.reliance_high < v.reliance_floor
+            AND coalesce(v.effect_within_floor, true) THEN 'unused_association'
         ELSE 'weak'
     END AS verdict,
     d.decision, d.note
@@ -140,10 +142,12 @@ COMMENT ON TABLE word_label_verdict IS
 COMMENT ON COLUMN word_label_verdict.association IS 'log-odds ratio in the training split, with its 95 % interval';
 COMMENT ON COLUMN word_label_verdict.reliance IS 'centred logits a tweet (Integrated Gradients), with its 95 % interval by author or tweet';
 COMMENT ON COLUMN word_label_verdict.effect IS 'centred logits a tweet that the word adds, with its 95 % interval by author or tweet';
+COMMENT ON COLUMN word_label_verdict.by_author IS
+    'true: reliance and effect have their errors by author; false: one of them by tweet, because fewer than 10 authors wrote those, and one author may be all of it (see word_authors); null: the word was not edited';
 COMMENT ON COLUMN word_label_verdict.p_verdict IS 'that not all three witnesses speak in one direction; reliance and effect must exceed their floors';
 COMMENT ON COLUMN word_label_verdict.q_verdict IS 'false discovery rate (Benjamini-Hochberg over all pairs that could be confirmed); null for concept words and for words in fewer than 5 training documents or 10 sampled tweets; the q of single witnesses only describe';
 COMMENT ON COLUMN word_label_verdict.verdict IS
-    'expected: a concept word; confirmed_bias or confirmed_away: all three, towards or away; unused_association: in the data, and the interval of reliance or of the effect is within its floor; model_only: used without association; weak: undecided';
+    'expected: a concept word; confirmed_bias or confirmed_away: all three, towards or away; unconfirmed: the model uses it and training ties it to the label, but too few tweets or documents, or the two point apart; model_only: used, and no association is shown; unused_association: in the data, and the intervals of reliance (10 tweets or more) and of each edit lie within their floors; weak: undecided';
 
 CREATE VIEW current_word_label_verdict AS
 SELECT * FROM word_label_verdict SEMI JOIN last_explained USING (model_version, method, baseline);

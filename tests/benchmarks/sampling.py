@@ -65,7 +65,11 @@ def reliance(rows: pl.DataFrame, samples: dict[str, pl.DataFrame]) -> pl.DataFra
     """The view word_label_reliance, each sample as if it were a model of its own."""
     parts = [
         sums.summed(
-            rows.join(drawn, on="tweet_id").with_columns(pl.lit(value).alias(name) for name, value in scope.items()),
+            rows.join(drawn, on="tweet_id").with_columns(
+                w=1 / pl.col("pi"),
+                v=(1 - pl.col("pi")) / pl.col("pi") ** 2,
+                **{name: pl.lit(value) for name, value in scope.items()},
+            ),
             pl.DataFrame(schema={"model_version": pl.String, "word": pl.String}),
         )[0]
         for sample, drawn in samples.items()
@@ -74,7 +78,7 @@ def reliance(rows: pl.DataFrame, samples: dict[str, pl.DataFrame]) -> pl.DataFra
     with duckdb.connect() as connection:
         connection.register("sums_parts", pl.concat(parts).to_arrow())
         connection.execute("CREATE MACRO word_kind(word) AS ''")  # takes no part
-        connection.execute("CREATE TABLE last_explained (model_version VARCHAR, method VARCHAR, baseline VARCHAR)")
+        connection.execute(dict(sqlfiles.statements("macros"))["30_student_975"])
         for statement in duckdb.extract_statements(dict(sqlfiles.statements("views"))["30_reliance"]):
             if "sampled_word_scores" not in statement.query:  # a view over the parts of a store
                 connection.execute(statement)

@@ -12,6 +12,8 @@ from camembias.store import Store
 
 from .conftest import DAY, LATER, design, explanation, put, training, tweet
 
+STUDENT_1 = 12.706205  # the 97.5 % quantile with one degree of freedom: two tweets say little
+
 
 def ask(store: Store, name: str, **values: str | None) -> list[tuple[Any, ...]]:
     return catalog.run_query(store, sqlfiles.query(name), values).rows()
@@ -125,7 +127,7 @@ def test_word_effects(good_store: Store) -> None:
     put(good_store, "effects", "e", edits)
     put(good_store, "effects", "older", [edit("t1", (9.0, 0.0, 1.0), (0.0, 0.0, 0.5), "aa", computed_at=None)])
     catalog.refresh(good_store)
-    low, high = 0.25 - 1.96 * 0.25, 0.25 + 1.96 * 0.25
+    low, high = 0.25 - STUDENT_1 * 0.25, 0.25 + STUDENT_1 * 0.25
     assert ask(good_store, "word_effects", label="avion") == near(
         [("le", "candidate", "delete", "avion", 2, 0.25, low, high, 0.1, 0.5, None)]
     )
@@ -137,7 +139,7 @@ def test_an_effect_needs_controls_and_both_edits(good_store: Store) -> None:
     edits = [edit(key, *big, edit=kind) for key in ("t1", "t3") for kind in ("delete", "replace")]
     small = ((0.1, 0.0, 0.5), (0.0, 0.0, 0.5), "aa")
     controls = [
-        edit(key, *small, edit=kind, word="vert", role="control")
+        edit(key, *small, edit=kind, word="neutre", role="control")
         for key in ("t2", "t5")
         for kind in ("delete", "replace")
     ]
@@ -177,6 +179,14 @@ def test_label_shares_over_time_leave_tweets_without_a_time_out(good_store: Stor
     )
 
 
+def test_a_month_without_a_label_has_a_share_of_0(good_store: Store) -> None:
+    texts = {"t1": "le train", "t2": "train vert train"}
+    put(good_store, "tweets", "p3", [tweet(k, text, created_at=DAY, seen_at=LATER) for k, text in texts.items()])
+    rows = ask(good_store, "label_shares_over_time")
+    assert [row[2:5] for row in rows] == [("avion", 2, 1.0), ("viande", 0, 0.0)]
+    assert rows[1][5] == 0 < rows[1][6]
+
+
 def test_word_authors(good_store: Store) -> None:
     assert ask(good_store, "word_authors", label="avion", min_tweets="2") == near(
         [("train", "avion", 2, 1, 1.0, 1.0, None), ("le", "avion", 2, 1, 1.0, -0.1, None)]
@@ -206,6 +216,42 @@ def test_bias_diff_compares_models_in_units_of_their_own_spread(good_store: Stor
     assert found["train", "avion"] == near([(2 / unit_2, 1 / unit_1, 2 / unit_2 - 1 / unit_1)])[0]
     assert {row[3:5] for row in rows} == {("m2", "m1")}
     assert {row[0] for row in rows} == {"le", "train"}
+
+
+def test_bias_diff_compares_explanations_of_one_kind(good_store: Store) -> None:
+    """m2 was explained from two baselines: each word is compared once, over the one that m1 has too."""
+    model = {"model_version": "m2", "serving_version": "v2", "labels": ["avion", "viande"], "seen_at": DAY}
+    put(good_store, "models", "v2", [model])
+    for baseline in ("mask", "zero"):
+        name, scope = f"m2-{baseline}", {"model_version": "m2", "baseline": baseline}
+        put(good_store, "designs", name, [{**design(name, "ig"), **scope}])
+        put(good_store, "draws", name, [{"design_id": name, "tweet_id": "t1", "key": "all", "pi": 1.0}])
+        pushes = (("avion", [0.3, 4.0]), ("viande", [0.1, 0.0]))
+        rows = [explanation("t1", label, push, computed_at=DAY, **scope) for label, push in pushes]
+        put(good_store, "explanations", name, rows)
+    catalog.refresh(good_store)
+    rows = ask(good_store, "bias_diff", model="m1", min_tweets="1")
+    assert sorted((row[0], row[2]) for row in rows) == [(w, x) for w in ("le", "train") for x in ("avion", "viande")]
+
+
+def test_effects_of_a_model_take_its_own_candidates_and_controls(good_store: Store) -> None:
+    for name in ("effect_candidates", "control_words"):
+        assert ask(good_store, name, min_tweets="1", model="m1") == ask(good_store, name, min_tweets="1")
+        assert ask(good_store, name, min_tweets="1", model="m2") == []
+
+
+def test_a_control_word_that_goes_with_a_label_sets_no_floor(good_store: Store) -> None:
+    """It was none when it was edited; since then the training words, or the list of concept words, say otherwise."""
+    nothing = ((0.1, 0.0, 0.5), (0.0, 0.0, 0.5), "aa")
+    words = ("le", "train", "tie")  # the second is a concept word, the third always goes with avion
+    put(
+        good_store, "effects", "e", [edit(key, *nothing, word=w, role="control") for w in words for key in ("t1", "t3")]
+    )
+    tied = [training(f"k{n}", 100 + n, "avion" if n < 9 else "viande", ["tie"] if n < 9 else ["x"]) for n in range(18)]
+    put(good_store, "training_words", "m1", tied)
+    catalog.refresh(good_store)
+    found = catalog.run_sql(good_store, "SELECT DISTINCT word FROM control_means WHERE measure = 'delete'")
+    assert found["word"].to_list() == ["le"]
 
 
 def test_decisive_words_push_more_than_the_whole_lead(good_store: Store) -> None:

@@ -74,8 +74,10 @@ def test_label_share_drift_has_newcombes_interval(tmp_path: Path) -> None:
     assert none[8] < 0 < none[9]
     back = ask(made, "label_share_drift", before="new", after="old")[0]
     assert back[7:] == close(-0.2, -avion[9], -avion[8])
-    assert ask(made, "label_share_drift", after="old")[0][3:5] == (56, 48)
+    assert ask(made, "label_share_drift", after="old")[0][3:5] == (1, 48)  # with the run before it, not the one after
     assert ask(made, "label_share_drift", before="older")[0][3:5] == (1, 56)
+    assert ask(made, "label_share_drift", before="new") == []  # nothing came after it
+    assert ask(made, "label_share_drift", after="older") == []
     assert ask(made, "label_share_drift", before="new", after="new") == []
     assert ask(made, "label_share_drift", before="none") == []
 
@@ -113,7 +115,8 @@ def test_words_down_mirror_words_up_with_two_labels(good_store: Store) -> None:
     le = next(row for row in ask(good_store, "words_up", label="viande", min_tweets="2"))
     # viande: le is -0.1 in t1 and 0.3 in t3: mean 0.1, sd 0.2828, se 0.2
     assert le[1:5] == ("le", "function", 2, 2)
-    assert le[5:] == close(0.1, 0.1 - 0.392, 0.1 + 0.392, 0.2, 0.5)
+    half = 12.706205 * 0.2  # one degree of freedom
+    assert le[5:] == close(0.1, 0.1 - half, 0.1 + half, 0.2, 0.5)
 
 
 def test_ngrams_push_towards_a_label_or_away_from_it(good_store: Store) -> None:
@@ -160,7 +163,7 @@ def test_ngrams_weigh_a_tweet_by_what_it_stands_for(tmp_path: Path) -> None:
     mean = (x1 + 4 * x2) / 5
     error = sqrt(2 * ((x1 - mean) ** 2 + 16 * (x2 - mean) ** 2)) / 5
     assert row[:6] == ("avion", "le train", 2, 2, 3, 5.0)
-    assert row[6:] == close(mean, mean - 1.96 * error, mean + 1.96 * error, 5 * mean)
+    assert row[6:] == close(mean, mean - 12.706205 * error, mean + 12.706205 * error, 5 * mean)
 
 
 def test_word_top_label(good_store: Store) -> None:
@@ -181,6 +184,29 @@ def test_concept_share(good_store: Store) -> None:
     assert avion[2:] == close(2.1, 2.0, 2.0 / 2.1, 1)  # le 0.1 + train 1.0 + 0.5 + 0.5
     assert viande[:2] == ("viande", 2)
     assert viande[2:] == close(1.55, 0.25, 0.25 / 1.55, 1)  # vert 0.25, le 0.3, nucléaire 1.0
+
+
+def test_concept_share_is_of_the_corpus_that_was_sampled(good_store: Store) -> None:
+    """t2 stands for four tweets; t3 was picked by hand, and says nothing of the corpus."""
+    drawn = {"t1": 1.0, "t2": 0.25}
+    put(
+        good_store, "draws", "d", [{"design_id": "d", "tweet_id": k, "key": "all", "pi": pi} for k, pi in drawn.items()]
+    )
+    avion, viande = ask(good_store, "concept_share")
+    assert avion[2:] == close(0.1 + 1.0 + 4 * 1.0, 5.0, 5.0 / 5.1, 1)
+    assert viande[1] == 1
+    assert viande[2:] == close(4 * 0.25, 1.0, 1.0, 1)
+
+
+def test_one_text_explained_otherwise_does_not_empty_the_audit(good_store: Store) -> None:
+    last = "SELECT model_version, method, baseline FROM last_explained"
+    before = catalog.run_sql(good_store, last).rows()
+    odd = {"model_version": "m2", "baseline": "zero", "tweet_id": "text-1", "computed_at": LATER}
+    put(good_store, "explanations", "odd", [{**explanation("t1", "avion", [1.0, 1.0]), **odd}])
+    catalog.refresh(good_store)
+    assert catalog.run_sql(good_store, last).rows() == before == [("m1", "ig", "mask")]
+    (_, only) = catalog.run_sql(good_store, "SELECT model_version, sampled FROM explained ORDER BY place").rows()
+    assert only == ("m2", False)
 
 
 def test_incomplete_explanations(good_store: Store) -> None:

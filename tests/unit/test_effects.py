@@ -57,6 +57,14 @@ def test_holders_are_the_same_tweets_in_every_run_and_a_larger_run_contains_a_sm
     assert few["@vigie_luvane"] == many["@vigie_luvane"][:1]
 
 
+def test_of_tweets_with_one_text_only_one_is_edited(store):
+    copies = [{"tweet_id": f"r{n}", "text": TEXTS["4"], "source": "s", "seen_at": stores.now()} for n in range(40)]
+    store.write("tweets", "copies", pl.DataFrame(copies, schema=TABLES["tweets"]))
+    for count in (1, 2, 10):
+        found = effects.holders(store, ["train"], count)["train"]
+        assert len({text for _, text in found}) == len(found) == min(count, 2)
+
+
 def test_controls_are_as_frequent_as_candidates_and_never_one_of_them():
     pool = [Word(f"w{n}", n + 1) for n in range(200)]
     chosen = effects.with_controls([Word("w50", 51), Word("x", 10)], pool, "seed")

@@ -115,6 +115,21 @@ def test_where_nothing_is_to_be_found_nothing_is_ranked_and_the_exam_can_be_pass
     assert exam.passed(marks)
 
 
+@pytest.mark.parametrize(
+    ("false", "told", "expected"),
+    [(0, 0, True), (1, 1, False), (1, 3, True), (2, 3, False), (2, 74, True), (9, 74, False)],
+)
+def test_one_false_discovery_in_twenty_is_what_was_promised(false, told, expected) -> None:
+    marks = dict.fromkeys([f"{what}_{purity:.0%}" for what in ("used", "confirmed") for purity in exam.PURITIES], 0)
+    marks |= {"plants": 0, "unused_confirmed": 0, "discoveries": told, "false_discoveries": false}
+    assert exam.passed(marks) is expected
+
+
+def test_an_exam_that_tested_no_plant_is_not_passed() -> None:
+    said = verdicts(("🦊", "viande", "weak"))
+    assert not exam.passed(exam.marks(exam.graded(said, truth()), exam.discoveries(said, truth())))
+
+
 def test_average_precision() -> None:
     assert exam.average_precision(exam.ranked([3, 2, 1], [True, False, True])) == pytest.approx((1 + 2 / 3) / 2)
     assert exam.average_precision(exam.ranked([1, 1], [True, False])) == 0.5  # a tie is no knowledge

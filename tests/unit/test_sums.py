@@ -18,7 +18,7 @@ from camembias.store import Store
 LABELS = ("avion", "viande", "autre")
 DAY = stores.now()
 IN_SQL = """
-SELECT model_version, method, baseline, word, label, pi, count(*) AS tweets, sum(occurrences) AS occurrences,
+SELECT model_version, method, baseline, word, label, w, v, count(*) AS tweets, sum(occurrences) AS occurrences,
     sum(score) AS x, sum(score ** 2) AS xx, sum(abs(score)) AS abs_x,
     count(*) FILTER (score > 0) AS positive, count(*) FILTER (strongest) AS strongest
 FROM sampled_word_scores GROUP BY ALL
@@ -64,13 +64,13 @@ def fill(made: Store, found: list[tuple[list[str], float]], scores: list[float])
 
 def both(made: Store) -> tuple[pl.DataFrame, pl.DataFrame]:
     catalog.refresh(made)
-    key = ["word", "label", "pi"]
+    key = ["word", "label", "w", "v"]
     totals = "SELECT * REPLACE (CAST(occurrences AS BIGINT) AS occurrences) FROM ({})"
     return tuple(  # type: ignore[return-value]
         catalog.run_sql(made, totals.format(sql)).sort(key)
         for sql in (
             IN_SQL,
-            "SELECT model_version, method, baseline, word, label, pi, sum(tweets) AS tweets, "
+            "SELECT model_version, method, baseline, word, label, w, v, sum(tweets) AS tweets, "
             "sum(occurrences) AS occurrences, "
             "sum(x) AS x, sum(xx) AS xx, sum(abs_x) AS abs_x, sum(positive) AS positive, sum(strongest) AS strongest "
             "FROM sums_parts GROUP BY ALL",
@@ -116,7 +116,7 @@ def test_an_explanation_made_again_replaces_its_sums(made) -> None:
     put(made, "explanations", "again", rows)
     old, new = both(made)
     assert same(old, new)
-    assert new.filter(word="train", label="autre", pi=0.25)["x"].item() == pytest.approx(9.0)
+    assert new.filter(word="train", label="autre", w=4.0)["x"].item() == pytest.approx(9.0)
     assert len(made.part_names("sums")) == len(before)
     assert made.part_names("sums") != before
 
@@ -132,14 +132,13 @@ def test_a_design_that_raises_a_probability_is_seen(made) -> None:
     put(made, "draws", "e", [{"design_id": "e", "tweet_id": "t1", "key": "k", "pi": 0.5}])
     old, new = both(made)
     assert same(old, new)
-    assert set(new.filter(word="train")["pi"]) == {0.5, 1.0}
+    assert set(new.filter(word="train")["w"]) == {2.0, 1.0}
 
 
 def test_blocks_of_older_batches_stay_when_new_ones_come(monkeypatch) -> None:
     monkeypatch.setattr(sums, "BLOCK", 2)
     rows = [
-        {"tweet_id": f"t{n}", "model_version": "m", "method": "i", "baseline": "b", "pi": 1.0, "batch": f"b{n}"}
-        for n in range(5)
+        {"tweet_id": f"t{n}", "model_version": "m", "method": "i", "baseline": "b", "batch": f"b{n}"} for n in range(5)
     ]
     tweets_ = pl.DataFrame(rows).with_columns(mark=pl.int_range(5, dtype=pl.UInt64()))
     edited = pl.DataFrame(schema={"model_version": pl.String(), "word": pl.String()})
@@ -158,3 +157,26 @@ def test_a_tweet_whose_labels_disagree_on_words_is_left_out(made) -> None:
     assert same(old, new)
     assert "le" in set(new["word"])
     assert new.filter(word="le")["tweets"].max() == 1
+
+
+def test_copies_of_a_text_are_one_observation(made) -> None:
+    """Forty retweets of one tweet weigh as forty tweets, and say how a word varies no better than one."""
+    for name in ("c1", "c2"):
+        rows = [
+            {**explanation(name, target, [("copie", float(n))], f"b-{name}"), "text_hash": "h"}
+            for n, target in enumerate(LABELS)
+        ]
+        put(made, "explanations", name, rows)
+    drawn = [{"design_id": "d", "tweet_id": name, "key": "k", "pi": pi} for name, pi in (("c1", 0.25), ("c2", 0.5))]
+    put(made, "draws", "copies", drawn)
+    old, new = both(made)
+    assert same(old, new)
+    assert new.filter(word="copie", label="avion").select("w", "v", "tweets", "x").rows() == [
+        (6.0, 12.0 + 2.0, 1, -1.0)
+    ]
+    sql = "SELECT tweets, corpus_tweets, mean_score, se_tweet FROM word_label_reliance WHERE word = 'copie'"
+    assert set(catalog.run_sql(made, sql).rows()) == {(1, 6.0, mean, None) for mean in (-1.0, 0.0, 1.0)}
+    before = made.part_names("sums")
+    put(made, "draws", "raised", [{"design_id": "d", "tweet_id": "c2", "key": "k", "pi": 1.0}])
+    assert same(*both(made))
+    assert made.part_names("sums") != before  # the weight of a text changes with each of its copies

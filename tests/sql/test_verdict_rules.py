@@ -1,0 +1,86 @@
+"""What follows from three witnesses: rows of `word_label_witnesses` made up one by one, and the verdict on each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from camembias import sqlfiles
+
+YES = {"towards": 1e-6, "away": 1.0}
+AWAY = {"towards": 1.0, "away": 1e-6}
+NO = {"towards": 0.5, "away": 0.5}
+WITHIN = (-0.01, 0.02)  # an interval within the floor of 0.05
+WIDE = (-0.5, 0.9)
+
+
+def witness(
+    name: str, said: dict[str, float] | None, mean: float = 1.0, ends: tuple[float, float] = (0.9, 1.1)
+) -> dict[str, Any]:
+    """One witness; None: it was not heard."""
+    p = {f"{name}_p_{side}": said[side] if said else None for side in YES}
+    return {name: mean if said else None, f"{name}_low": ends[0], f"{name}_high": ends[1], **p}
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    """A word that all three witnesses accuse, seen often enough to be confirmed."""
+    told = {"model_version": "m", "method": "ig", "baseline": "mask", "word": "mot", "kind": "word", "label": "avion"}
+    told |= {"docs": 50, "tweets": 50, "edited_tweets": 50, "by_author": True, "effect_on_p": 0.1, "flip_rate": 0.1}
+    told |= {"reliance_floor": 0.05, "effect_floor": 0.05, "effect_within_floor": False}
+    for name in ("association", "reliance", "effect"):
+        told |= witness(name, YES)
+    return {**told, **changes}
+
+
+def verdict(**changes: Any) -> str:
+    with duckdb.connect() as connection:
+        connection.register("word_label_witnesses", pl.DataFrame([row(**changes)]).to_arrow())
+        connection.execute("CREATE TABLE concepts AS SELECT 'train' AS word")
+        connection.execute("CREATE TABLE decisions AS SELECT 'x' AS word, 'x' AS label, 'x' AS decision, 'x' AS note")
+        wanted = "CREATE TABLE word_label_verdict"
+        script = dict(sqlfiles.statements("views"))["60_verdict"]
+        for statement in duckdb.extract_statements(script):
+            if wanted in statement.query:
+                connection.execute(statement)
+        ((found,),) = connection.sql("SELECT verdict FROM word_label_verdict").fetchall()
+        return str(found)
+
+
+UNUSED = {**witness("reliance", NO, 0.0, WITHIN), **witness("effect", NO, 0.0, WITHIN), "effect_within_floor": True}
+NOT_EDITED = {**witness("effect", None), "effect_within_floor": None, "by_author": None}
+
+
+@pytest.mark.parametrize(
+    ("expected", "changes"),
+    [
+        ("confirmed_bias", {}),
+        ("expected", {"word": "train"}),
+        (
+            "confirmed_away",
+            {**witness("association", AWAY, -1), **witness("reliance", AWAY, -1), **witness("effect", AWAY, -1)},
+        ),
+        # used by the model: what training says of it decides between the two
+        ("model_only", witness("association", NO)),
+        ("model_only", {**witness("association", None), "docs": None}),
+        ("unconfirmed", {"docs": 3}),
+        ("unconfirmed", {"tweets": 9}),
+        ("unconfirmed", witness("association", AWAY, -1)),
+        ("weak", {**witness("association", NO), **witness("effect", NO)}),
+        ("weak", {**witness("association", NO), **witness("effect", AWAY, -1)}),  # the two point apart
+        ("weak", NOT_EDITED),  # nobody can say that it has an effect
+        # in the data, not in the model: only when no interval leaves room for it
+        ("unused_association", UNUSED),
+        ("unused_association", {**UNUSED, **NOT_EDITED}),
+        ("weak", {**UNUSED, "tweets": 9}),
+        ("weak", {**UNUSED, "effect_within_floor": False}),  # one of the edits does something
+        ("weak", {**UNUSED, **witness("reliance", NO, 0.2, WIDE)}),
+        ("weak", {**UNUSED, **witness("reliance", YES)}),
+        ("weak", {**UNUSED, **witness("association", NO)}),
+        ("weak", {**UNUSED, "reliance_floor": None}),  # no control words: no floor to be within
+    ],
+)
+def test_what_three_witnesses_say(expected: str, changes: dict[str, Any]) -> None:
+    assert verdict(**changes) == expected
