@@ -164,7 +164,15 @@ def run_query(store: Store, query: Query, values: Mapping[str, str | None] | Non
             accepted = ", ".join(known) or "none"
             raise QueryError(f"query '{query.name}' has no parameter '{name}'; it takes: {accepted}")
     with reading(store) as connection:
-        return _frame(connection, query.sql, {**known, **given})
+        try:
+            return _frame(connection, query.sql, {**known, **given})
+        except QueryError as err:
+            if isinstance(
+                err.__cause__, duckdb.BinderException | duckdb.CatalogException
+            ):  # a view it needs is not there
+                remedy = f"run: camembias refresh --store {store.root}"
+                raise QueryError(f"'{store.catalog}' was built by another version of camembias; {remedy}") from err
+            raise
 
 
 def run_sql(store: Store, sql: str) -> pl.DataFrame:

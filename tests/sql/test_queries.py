@@ -7,6 +7,7 @@ from math import log2, sqrt
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from typer.testing import CliRunner
 
@@ -207,6 +208,13 @@ def test_one_text_explained_otherwise_does_not_empty_the_audit(good_store: Store
     assert catalog.run_sql(good_store, last).rows() == before == [("m1", "ig", "mask")]
     (_, only) = catalog.run_sql(good_store, "SELECT model_version, sampled FROM explained ORDER BY place").rows()
     assert only == ("m2", False)
+
+
+def test_a_database_of_another_version_says_how_to_renew_it(good_store: Store) -> None:
+    with duckdb.connect(str(good_store.catalog)) as connection:
+        connection.execute("ALTER TABLE word_label_verdict DROP COLUMN by_author")
+    with pytest.raises(QueryError, match="another version of camembias; run: camembias refresh"):
+        ask(good_store, "verdicts")
 
 
 def test_incomplete_explanations(good_store: Store) -> None:
