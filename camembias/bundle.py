@@ -18,13 +18,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from camembias.errors import BundleError
+from camembias.errors import BundleError, InputError
 from camembias.files import sha256, write_text
 from camembias.labels import Labels
 from camembias.text import NORMALISER_VERSION
 
 FORMAT = 1
 VERSION_LENGTH = 12  # hex digits of a sha256
+MANIFEST = "manifest.json"
+PRETRAINED = "pretraining.json"  # in place of a manifest: what `pretrain` writes last, into a folder that is no bundle
 _PACKAGES = (
     "torch",
     "transformers",
@@ -82,7 +84,7 @@ class Layout:
 
     @property
     def manifest(self) -> Path:
-        return self.root / "manifest.json"
+        return self.root / MANIFEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,24 @@ def seal(layout: Layout, manifest: Manifest) -> Bundle:
 def write_manifest(layout: Layout, manifest: Manifest) -> None:
     """Publish it as it stands, whole or not at all; `seal` is for a bundle whose files have changed."""
     write_text(layout.manifest, json.dumps(asdict(manifest), ensure_ascii=False, indent=1, allow_nan=False))
+
+
+def replaceable(target: Path, mark: str = MANIFEST) -> Path:
+    """`target` in full, where a new model may be put: what is there will be removed.
+
+    Raises InputError unless that is nothing, an empty folder, or one model that holds `mark`, with no other below it.
+    """
+    target = target.resolve()
+    if target.exists() and not (target.is_dir() and (not any(target.iterdir()) or _one_model(target, mark))):
+        raise InputError(
+            f"'{target}' is in use: only an empty folder or one older model (one {mark}) is replaced; "
+            "name a new folder, or remove what is there"
+        )
+    return target
+
+
+def _one_model(folder: Path, mark: str) -> bool:
+    return (folder / mark).is_file() and sum(1 for name in (MANIFEST, PRETRAINED) for _ in folder.rglob(name)) == 1
 
 
 @contextmanager

@@ -82,9 +82,10 @@ def plan(data: Labelled, options: Options) -> Plan:
 def train(made: Plan, target: Path, tell: Tell = silent, resume: bool = False) -> Bundle:
     """Train as planned and write a bundle to `target`, which is replaced only when all went well.
 
-    Unfinished work is kept in the folder `NAME.training` beside it. Raises InputError when the base model cannot be
-    loaded, or when that folder holds a run that this one may not go on with.
+    Unfinished work is kept in the folder `NAME.training` beside it. Raises InputError when `target` holds anything but
+    a bundle, when the base model cannot be loaded, or when that folder holds a run that this one may not go on with.
     """
+    target = bundle.replaceable(target)
     with working(target, _identity(made), resume) as folder:
         random_folds = None
         if made.options.folds:

@@ -26,7 +26,6 @@ from train.corpus import Corpus
 from train.progress import Tell, silent
 from train.working import working
 
-RECORD = "pretraining.json"
 _MASKED = 0.15
 _TOKEN_BUDGET = 4096
 _EPOCHS, _SMALL_EPOCHS = 1, 2
@@ -74,8 +73,10 @@ def pretrain(
 ) -> dict[str, Any]:
     """Train on `corpus.train`, write the folder `target`, and return what its `pretraining.json` says.
 
-    An unfinished run is kept in `NAME.training` beside it, as `train` does, and can be resumed likewise.
+    An unfinished run is kept in `NAME.training` beside it, as `train` does, and can be resumed likewise. Raises
+    InputError as `train` does; what `target` may hold is an adapted model.
     """
+    target = bundle.replaceable(target, bundle.PRETRAINED)
     with working(target, _identity(corpus, options), resume) as folder:
         tokenizer, model = base.masked(options.base_model, corpus.train, options.max_length, options.seed)
         rows = Texts(tokenizer, corpus.train, options.max_length)
@@ -103,7 +104,7 @@ def pretrain(
         with bundle.building(target) as layout:
             model.save_pretrained(str(layout.root), safe_serialization=True)
             tokenizer.save_pretrained(str(layout.root))
-            write_text(layout.root / RECORD, json.dumps(record, ensure_ascii=False, indent=1))
+            write_text(layout.root / bundle.PRETRAINED, json.dumps(record, ensure_ascii=False, indent=1))
     return record
 
 

@@ -76,6 +76,38 @@ def test_killed_twice_and_resumed_it_is_the_same_model(labelled, tmp_path):
     assert not folder.exists()
 
 
+def test_what_is_no_model_of_its_kind_is_neither_removed_nor_trained_for(labelled, tmp_path):
+    made, adapted = finetune.plan(table.read(labelled), QUICK), pretraining.Options(base_model="tiny", epochs=0.1)
+    for name in ("notes/a.txt", "shelf/mine/manifest.json", "nested/manifest.json", "nested/mine/manifest.json",
+                 "adapted/pretraining.json", "bundle/manifest.json", "file"):  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    before = sorted(tmp_path.rglob("*"))
+    for name in ("notes", "shelf", "nested", "adapted", "file"):
+        with pytest.raises(InputError, match=r"manifest\.json\) is replaced; name a new folder"):
+            finetune.train(made, tmp_path / name)
+    for name in ("notes", "shelf", "nested", "bundle", "file"):
+        with pytest.raises(InputError, match=r"pretraining\.json\) is replaced; name a new folder"):
+            pretraining.pretrain(corpus.read(labelled), tmp_path / name, adapted)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_an_empty_folder_and_an_older_model_are_replaced_the_working_folder_too(labelled, tmp_path, monkeypatch):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    found = []
+    for seed in (0, 1):
+        monkeypatch.chdir(folder)
+        options = Options(base_model="tiny", epochs=1, seed=seed)
+        found.append(finetune.train(finetune.plan(table.read(labelled), options), Path()))
+    assert [one.layout.root for one in found] == [folder, folder]
+    assert bundle.load(folder).model_version == found[1].model_version != found[0].model_version
+    adapted = pretraining.Options(base_model="tiny", epochs=0.1)
+    for _ in range(2):
+        pretraining.pretrain(corpus.read(labelled), tmp_path / "adapted", adapted)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["adapted", "here"]
+
+
 def test_a_resumed_run_must_be_the_same_run(tmp_path):
     folder = folder_of(tmp_path / "m")
     folder.mkdir()
