@@ -39,12 +39,12 @@ def audit(model: Path, store: Path, stream: Path, sample: int, candidates: int, 
 
 
 def ready(table: Path, model: Path) -> None:
-    """Train a tiny model on `table` and export it; what is there is kept."""
+    """Train a tiny model on `table` and export it; what is there is kept, and an unfinished training gone on with."""
     from camembias.cli import exporting, training
 
     if not (model / "manifest.json").exists():
         step("training a tiny CamemBERT")
-        training.train([table], model, base_model="tiny")
+        training.train([table], model, base_model="tiny", resume=True)
     if not (model / "onnx" / "model.onnx").exists():
         step("exporting to ONNX")
         exporting.export(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Annotated
@@ -58,27 +59,32 @@ def first_start(
 
     Example: camembias first-start --model models/default --store stores/default
     """
+    from camembias import bundle
     from camembias.cli import bulk
 
-    if (model / "onnx" / "model.onnx").exists():
+    if (model / bundle.MANIFEST).exists():
         out.print(f"{model} is there", markup=False)
         return
-    bulk.classify(model, [_model_and_stream(store.parent / "first-start", model, tweets)], store)
+    target = bundle.replaceable(model)
+    # It takes its place last: a start that was cut short is gone on with, and a user's own model is left alone.
+    made = target.with_name(f"{target.name}.first-start") / target.name
+    bulk.classify(made, [_model_and_stream(store.parent / "first-start", made, tweets)], store)
+    made.rename(target)
+    shutil.rmtree(made.parent)
 
 
 def _model_and_stream(data: Path, model: Path, tweets: int) -> Path:
     """The demo's model, and a file of tweets in which the planted words say nothing; what is there is kept."""
     from camembias import synthetic
     from camembias.cli import auditing
+    from camembias.files import write_text
 
     labelled, stream = data / "labelled.csv", data / "stream.csv"
     if not labelled.exists() or not stream.exists():
         auditing.step("inventing tweets")
-        data.mkdir(parents=True, exist_ok=True)
-        truth = json.dumps(synthetic.ground_truth(), ensure_ascii=False, indent=1)
-        (data / "planted.json").write_text(truth, encoding="utf-8")
-        synthetic.tweets(tweets, seed=2, planted=False).drop("label").write_csv(stream)
-        synthetic.tweets(LABELLED, seed=1).write_csv(labelled)
+        write_text(data / "planted.json", json.dumps(synthetic.ground_truth(), ensure_ascii=False, indent=1))
+        write_text(stream, synthetic.tweets(tweets, seed=2, planted=False).drop("label").write_csv())
+        write_text(labelled, synthetic.tweets(LABELLED, seed=1).write_csv())
     auditing.ready(labelled, model)
     return stream
 

@@ -61,6 +61,7 @@ def selftest(
     """
     from camembias import bundle, exam, synthetic
     from camembias.cli import auditing
+    from camembias.files import write_text
     from camembias.store import open_existing
 
     here = folder / f"{kind.value}-{seed}"
@@ -68,9 +69,9 @@ def selftest(
     plants = exam.plants(seed) if kind is Kind.PLANTED else ()
     with redirect_stdout(sys.stderr) if json_ else nullcontext():  # what the stages say is no JSON
         if not stream.exists():
-            here.mkdir(parents=True, exist_ok=True)
-            _labelled(plants, kind, labelled, seed).write_csv(table)
-            synthetic.tweets(tweets, 1_000 + seed, planted=False, plants=plants).drop("label").write_csv(stream)
+            invented = synthetic.tweets(tweets, 1_000 + seed, planted=False, plants=plants)
+            write_text(table, _labelled(plants, kind, labelled, seed).write_csv())
+            write_text(stream, invented.drop("label").write_csv())
         auditing.ready(table, model)
         auditing.audit(model, store, stream, sample, candidates=10, edited=200)
         auditing.step("marking")

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -67,6 +68,42 @@ def test_killed_five_times_ends_with_the_rows_of_an_undisturbed_run(model, strea
         assert rows(rough, table).equals(rows(calm, table)), table
     assert rows(rough, "predictions").height == 12_000
     assert catalog.failed_checks(stores.open_existing(rough)) == {}
+
+
+def killed_when(reached: Callable[[], object], *arguments: object) -> None:
+    code = [sys.executable, "-c", "from camembias.cli import main; main()"]
+    process = subprocess.Popen([*code, *map(str, arguments)], cwd=ROOT, stdout=subprocess.DEVNULL)
+    until = time.monotonic() + 300
+    while not reached():
+        assert process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+
+
+def test_a_first_start_that_is_killed_goes_on_and_leaves_a_users_own_model_alone(model, tmp_path):
+    made, store = tmp_path / "models" / "default", tmp_path / "stores" / "default"
+    invented = store.parent / "first-start"
+    invented.mkdir(parents=True)
+    synthetic.tweets(600, seed=1).write_csv(invented / "labelled.csv")
+    synthetic.tweets(300, seed=2, planted=False).drop("label").write_csv(invented / "stream.csv")
+    start = ("first-start", "--model", made, "--store", store)
+    checkpoints = "default.first-start/default.training/final/checkpoint-*/trainer_state.json"
+    killed_when(lambda: list(made.parent.glob(checkpoints)), *start)
+    killed_when((store / "store.json").exists, *start)  # trained and exported, not classified
+    assert not made.exists()
+    done = camembias(*start)
+    assert done.returncode == 0, done.stderr
+    assert rows(store, "predictions").height == 300
+    assert rows(store, "models")["name"].to_list() == ["default"]
+    assert bundle.load(made).name == "default"
+    assert list(made.parent.iterdir()) == [made]
+    shutil.copytree(model, tmp_path / "mine")
+    for there, said in ((made, "is there"), (tmp_path / "mine", "is there"), (invented, "name a new folder")):
+        again = camembias("first-start", "--model", there, "--store", tmp_path / "none")
+        assert said in again.stdout + again.stderr
+    assert not (tmp_path / "none").exists()
 
 
 def test_shuffling_the_stream_changes_no_label(model, stream, tmp_path):
