@@ -7,6 +7,7 @@ finds it half-made and never blocks a job (decision 0001).
 from __future__ import annotations
 
 import fcntl
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,14 +16,15 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from camembias import sqlfiles, sums
+from camembias import locks, sqlfiles, sums
 from camembias.errors import InputError, QueryError, StoreError
-from camembias.files import replacing
+from camembias.files import REMEDIES, readable, replacing
 from camembias.sqlfiles import Query
 from camembias.store import Store
 
 STORE_VARIABLE = "camembias_store"
 _BATCH_ROWS = 100_000
+_OF_THE_SYSTEM = (duckdb.OperationalError, duckdb.FatalException)  # no room on the disk or in memory: the SQL is well
 _SILENT = "SET enable_progress_bar = false"  # DuckDB would draw one on stdout, into what a program reads
 _BEFORE_SUMS = "25_sampled_texts"  # the view that says which texts are summed; later views read the sums
 _WORDS = """
@@ -36,8 +38,11 @@ _EXPLAIN = re.compile(r"\s*EXPLAIN\b(\s+ANALYZE\b)?(\s*\((?!\s*(?i:SELECT|WITH|F
 
 
 def refresh(store: Store) -> Path:
-    """Rebuild `audit.duckdb` from the SQL files and publish it. Safe beside readers, jobs and other refreshes."""
-    with _building(store), replacing(store.catalog) as temporary, duckdb.connect(str(temporary)) as connection:
+    """Rebuild `audit.duckdb` from the SQL files and publish it. Safe beside readers, jobs and other refreshes.
+
+    Raises StoreError when it cannot be written there, StoreBusy when the disk is full.
+    """
+    with _building(store), _new_database(store.catalog) as connection:
         _build(connection, store)
     return store.catalog
 
@@ -45,7 +50,7 @@ def refresh(store: Store) -> Path:
 @contextmanager
 def _building(store: Store) -> Iterator[None]:
     """One at a time, because each renews the sums; and not while a tweet is being forgotten."""
-    with (store.root / "audit.lock").open("w") as lock:
+    with locks.opened(store.root / "audit.lock") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with store.shared():
             yield
@@ -55,11 +60,12 @@ def snapshot(store: Store, target: Path) -> Path:
     """Write a database that needs no part: the same names, macros and comments, with facts and statistics as tables.
 
     The facts are copied first and the statistics made from the copies, so that they agree. Safe beside readers and
-    jobs; what is written meanwhile may be in it or not. Raises InputError for a `target` that is no place for it.
+    jobs; what is written meanwhile may be in it or not. Raises InputError for a `target` that is no place for it,
+    StoreError when it cannot be written there, StoreBusy when the disk is full.
     """
-    if target.resolve() == store.catalog.resolve() or (target.exists() and not _is_database(target)):
+    if target.resolve() == store.catalog.resolve() or not _may_be_replaced(target):
         raise InputError(f"'{target}' is no snapshot; name a new file, or an older snapshot to replace")
-    with _building(store), replacing(target) as temporary, duckdb.connect(str(temporary)) as connection:
+    with _building(store), _new_database(target) as connection:
         _build(connection, store, copied=True)
         views = "SELECT view_name FROM duckdb_views() WHERE NOT internal AND ends_with(view_name, '_parts')"
         for (name,) in connection.execute(views).fetchall():
@@ -68,9 +74,42 @@ def snapshot(store: Store, target: Path) -> Path:
     return target
 
 
-def _is_database(path: Path) -> bool:
-    with path.open("rb") as handle:
-        return handle.read(12)[8:] == b"DUCK"
+def is_database(head: bytes) -> bool:
+    """Of the first bytes of a file, or all of them."""
+    return head[8:12] == b"DUCK"
+
+
+def _may_be_replaced(path: Path) -> bool:
+    """Whether it is a database, or nothing is there."""
+    try:
+        with path.open("rb") as handle:
+            return is_database(handle.read(12))
+    except FileNotFoundError:
+        return True
+    except OSError as err:
+        raise readable(err, path) from err
+
+
+@contextmanager
+def _new_database(target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A database that takes the place of `target` when the block ends well; else nothing is left of it."""
+    with replacing(target) as temporary:
+        try:
+            with duckdb.connect(str(temporary)) as connection:
+                yield connection
+                connection.execute("CHECKPOINT")  # closing would make one, too, and not tell that the disk is full
+        except _OF_THE_SYSTEM as err:
+            raise _unwritten(err, target) from err
+        finally:
+            temporary.with_name(f"{temporary.name}.wal").unlink(missing_ok=True)
+
+
+def _unwritten(err: duckdb.Error, target: Path) -> Exception:
+    """DuckDB tells in words only what the system answered."""
+    for number in REMEDIES:
+        if os.strerror(number) in str(err):
+            return readable(OSError(number, os.strerror(number)), target)
+    return StoreError(f"cannot write '{target}': {_one_line(err)}")
 
 
 def _build(connection: duckdb.DuckDBPyConnection, store: Store, copied: bool = False) -> None:
@@ -86,6 +125,8 @@ def _build(connection: duckdb.DuckDBPyConnection, store: Store, copied: bool = F
         for stem, sql in sqlfiles.statements(kind):
             try:
                 connection.execute(sql)
+            except _OF_THE_SYSTEM:
+                raise
             except duckdb.Error as err:
                 raise QueryError(f"sql/{kind}/{stem}.sql does not load: {err}") from err
             if copied and kind == "views":

@@ -55,15 +55,19 @@ def alone(path: Path, wait_s: float = WAIT_S) -> Iterator[None]:
 
     Raises StoreBusy when others still hold it after `wait_s` seconds, StoreError when the file cannot be written.
     """
-    try:
-        gate, handle = _gate(path).open("ab"), path.open("ab")  # a network file system grants this lock to writers only
-    except OSError as err:
-        raise readable(err, path) from err
-    with gate, handle:
+    with opened(_gate(path)) as gate, opened(path) as handle:
         until = time.monotonic() + wait_s
         _take(gate, path, until)
         _take(handle, path, until)
         yield
+
+
+def opened(path: Path) -> BinaryIO:
+    """The file of a lock, made if it is not there. Raises StoreError when it cannot be written."""
+    try:
+        return path.open("ab")  # a network file system grants a lock to writers only
+    except OSError as err:
+        raise readable(err, path) from err
 
 
 def _gate(path: Path) -> Path:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import platform
 import secrets
 import sys
@@ -28,7 +27,7 @@ import polars as pl
 from camembias import tombstones
 from camembias.bundle import Bundle, library_versions
 from camembias.errors import StoreError
-from camembias.files import replacing, write_text
+from camembias.files import make_folder, write_bytes, write_text
 from camembias.locks import alone, shared
 from camembias.schemas import TABLES
 
@@ -90,8 +89,7 @@ class Store:
         frame = rows.select([pl.col(column).cast(dtype) for column, dtype in TABLES[table].items()])
         body = io.BytesIO()  # Python writes the file: polars would tell a full disk without its error number
         frame.write_parquet(body, compression="zstd", row_group_size=_ROW_GROUP)
-        with replacing(path) as temporary:
-            temporary.write_bytes(body.getbuffer())
+        write_bytes(path, body.getbuffer())
         return path
 
     def read(self, table: str, name: str, columns: list[str] | None = None) -> pl.DataFrame:
@@ -133,25 +131,17 @@ def create(root: Path) -> Store:
     """Open the store at `root`, making it first if there is none."""
     if not (root / "store.json").exists():
         # another job may be making the store at this moment: its files count as none, and it may be done by now
-        foreign = root.is_dir() and any(not path.name.startswith("store.json") for path in root.iterdir())
+        its = ("store.json", "upkeep.lock")
+        foreign = root.is_dir() and any(not path.name.startswith(its) for path in root.iterdir())
         if foreign and not (root / "units").exists() and not (root / "store.json").exists():
             raise StoreError(f"'{root}' is neither empty nor a store; name another folder")
         store = Store(root, secrets.token_hex(16))
         body = {"format": FORMAT, "salt": store.salt, "created_at": now().isoformat()}
-        _publish_once(root / "store.json", json.dumps(body, indent=1))
+        make_folder(root)
+        with store.upkeep():  # of two jobs that make a store at once, the first one's salt counts from then on
+            if not (root / "store.json").exists():
+                write_text(root / "store.json", json.dumps(body, indent=1))
     return open_existing(root)
-
-
-def _publish_once(path: Path, text: str) -> None:
-    """Of two jobs that make a store at once, the first one's salt counts: names are hashed with it from then on."""
-    private = path.with_name(f"{path.name}.{os.getpid()}")
-    write_text(private, text)
-    try:
-        os.link(private, path)
-    except FileExistsError:
-        pass  # another job was first
-    finally:
-        private.unlink()
 
 
 def open_existing(root: Path) -> Store:

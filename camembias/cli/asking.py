@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +15,7 @@ from camembias import catalog, concepts, decisions, sqlfiles
 from camembias import store as stores
 from camembias.cli.console import StoreOption, name_values, out, print_table
 from camembias.errors import CamembiasError, InputError
+from camembias.files import write_bytes, write_text
 from camembias.text import printable
 
 DEFAULT_STORE = Path("stores/default")
@@ -146,7 +148,9 @@ def _emit(frame: pl.DataFrame, format_: Format, target: Path | None, title: str 
     elif format_ is Format.PARQUET:
         if target is None:
             raise InputError("--format parquet needs --out FILE")
-        frame.write_parquet(target)
+        body = io.BytesIO()
+        frame.write_parquet(body)
+        write_bytes(target, body.getbuffer())
     elif format_ is Format.JSON:
         _text(frame.write_json(), target)
     else:
@@ -169,4 +173,4 @@ def _text(text: str, target: Path | None) -> None:
         text = text.rstrip("\n")
         print(printable(text, _KEPT) if sys.stdout.isatty() else text)  # a program gets what is stored
     else:
-        target.write_text(text, encoding="utf-8")
+        write_text(target, text)

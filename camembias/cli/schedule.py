@@ -16,9 +16,10 @@ from typing import Annotated
 import polars as pl
 import typer
 
-from camembias import logs
+from camembias import locks, logs
 from camembias.cli.console import LogJsonOption, ModelOption, StoreOption
 from camembias.errors import StoreError
+from camembias.files import make_folder
 from camembias.schedule import Job, Past, chosen, due
 from camembias.store import Store, now, open_existing, running
 from camembias.text import printable
@@ -49,7 +50,7 @@ def schedule(
     logs.to(sys.stdout, log_json)
     jobs = chosen(_jobs(model, store, reports, snapshots, sample), os.environ)
     for folder in (reports, snapshots):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
     told = ""
     while True:
         try:
@@ -85,7 +86,7 @@ def _jobs(
 def _alone(store: Path) -> Iterator[Store]:
     """The store, while no other scheduler works on it: none starts a job that is still running."""
     target = open_existing(store)
-    with (target.root / "schedule.lock").open("w") as lock:
+    with locks.opened(target.root / "schedule.lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as err:

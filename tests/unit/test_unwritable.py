@@ -1,0 +1,184 @@
+"""Places that cannot be written: one line that says so, and nothing is left there or taken away."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import polars as pl
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from camembias import catalog
+from camembias import store as stores
+from camembias.cli import app
+from camembias.errors import StoreError
+from camembias.store import Store
+
+
+def said(*arguments: object) -> Result:
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = stores.create(tmp_path_factory.mktemp("made") / "store")
+    catalog.refresh(store)
+    return store
+
+
+@pytest.fixture
+def shelf() -> Iterator[Path]:
+    """A folder that everybody may enter: of `tmp_path` only its owner may."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Nothing in it can be written, not by root either, who may write everywhere and is somebody else meanwhile."""
+    there = [folder, *folder.rglob("*")]
+    modes = [path.stat().st_mode for path in there]
+    user = os.geteuid()
+    for path in there:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        if user == 0:
+            os.seteuid(65534)
+        yield
+    finally:
+        os.seteuid(user)
+        for path, mode in zip(there, modes, strict=True):
+            path.chmod(mode)
+
+
+@contextmanager
+def no_file_over(count: int) -> Iterator[None]:
+    """Writing more bytes than that into a file fails, as it does on a full disk."""
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (count, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet"])
+def test_an_answer_is_written_whole_into_a_folder_made_for_it(made: Store, tmp_path: Path, form: str) -> None:
+    target = tmp_path / "new" / "answer"
+    for statement in ("SELECT 1 AS a", "SELECT 2 AS a"):
+        done = said("sql", statement, "--store", made.root, "--format", form, "--out", target)
+        assert done.exit_code == 0, done.output
+    read = {"csv": pl.read_csv, "json": pl.read_json, "parquet": pl.read_parquet}[form]
+    assert read(target)["a"].to_list() == [2]
+    assert names(tmp_path) == ["new", "new/answer"]
+    before = target.read_bytes()
+    with no_file_over(2):
+        failed = said("sql", "SELECT 3 AS a", "--store", made.root, "--format", form, "--out", target)
+    assert isinstance(failed.exception, StoreError)
+    assert (names(tmp_path), target.read_bytes()) == (["new", "new/answer"], before)
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet"])
+def test_an_answer_that_cannot_be_put_where_it_should_is_one_line(made: Store, shelf: Path, form: str) -> None:
+    (shelf / "file").write_text("stays")
+    (shelf / "folder").mkdir()
+    (shelf / "closed").mkdir(mode=0o700)
+    os.mkfifo(shelf / "pipe")
+    before = names(shelf)
+    asked = ("sql", "SELECT 1 AS a", "--store", shelf / "store", "--format", form, "--out")
+    shutil.copytree(made.root, shelf / "store")
+    catalog.refresh(stores.open_existing(shelf / "store"))
+    with read_only(shelf):
+        for target, why in (("a.csv", "permission denied"), ("new/a.csv", "permission denied")):
+            failed = said(*asked, shelf / target)
+            assert isinstance(failed.exception, StoreError), (target, failed.exception)
+            assert str(failed.exception).endswith(why)
+    for target in (shelf / "folder", shelf / "pipe", Path(), Path("/dev/null"), shelf / "file" / "a.csv"):
+        failed = said(*asked, target)
+        assert isinstance(failed.exception, StoreError), (target, failed.exception)
+        assert f"cannot write '{target}" in str(failed.exception) or f"cannot write '{target.parent}" in str(
+            failed.exception
+        )
+    shutil.rmtree(shelf / "store")
+    assert names(shelf) == before
+    assert not Path("/dev/null").is_file()
+
+
+def test_a_read_only_store_is_one_line_for_those_who_would_write_it(made: Store, shelf: Path, monkeypatch) -> None:
+    for name in ("SAMPLE", "COMPACT", "REPORT", "SNAPSHOT"):
+        monkeypatch.setenv(f"CAMEMBIAS_SCHEDULE_{name}", "off")
+    root, fresh = shelf / "store", shelf / "fresh"
+    shutil.copytree(made.root, root)
+    shutil.copytree(made.root, fresh, ignore=shutil.ignore_patterns("*.lock"))
+    scheduled = ("schedule", "--once", "--reports", shelf / "r", "--snapshots", shelf / "s")
+    for folder in (shelf / "r", shelf / "s"):
+        folder.mkdir()
+    before = names(shelf)
+    with read_only(shelf):
+        for store in (root, fresh):
+            for arguments in (("refresh",), scheduled):
+                failed = said(*arguments, "--store", store)
+                assert isinstance(failed.exception, StoreError), (arguments, failed.exception)
+                assert str(failed.exception).endswith(".lock': permission denied")
+        failed = said("schedule", "--once", "--store", root, "--reports", shelf / "x", "--snapshots", shelf / "s")
+        assert str(failed.exception) == f"cannot write '{shelf / 'x'}': permission denied"
+        with pytest.raises(StoreError, match="permission denied"):
+            stores.create(shelf / "another")
+    assert names(shelf) == before
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.99])  # no room for its head, its log, and its last block
+def test_a_database_that_finds_no_room_leaves_the_old_one_and_nothing_else(made: Store, tmp_path: Path, share) -> None:
+    catalog.snapshot(made, tmp_path / "old.duckdb")
+    old = made.catalog, tmp_path / "old.duckdb"
+    before = (names(tmp_path), names(made.root), *(path.read_bytes() for path in old))
+    with no_file_over(int(share * made.catalog.stat().st_size)):
+        with pytest.raises(StoreError, match=r"audit\.duckdb': no file may grow that large"):
+            catalog.refresh(made)
+        for name in ("old.duckdb", "new.duckdb"):
+            with pytest.raises(StoreError, match=rf"{name}': no file may grow that large"):
+                catalog.snapshot(made, tmp_path / name)
+    assert (names(tmp_path), names(made.root), *(path.read_bytes() for path in old)) == before
+
+
+def test_a_snapshot_that_has_no_place_is_one_line(made: Store, shelf: Path) -> None:
+    (shelf / "folder").mkdir()
+    (shelf / "old.duckdb").write_bytes(made.catalog.read_bytes())
+    store = stores.open_existing(Path(shutil.copytree(made.root, shelf.parent / f"{shelf.name}-store")))
+    try:
+        before = names(shelf)
+        with read_only(shelf / "folder"), pytest.raises(StoreError, match="permission denied"):
+            catalog.snapshot(store, shelf / "folder" / "new.duckdb")
+        with pytest.raises(StoreError, match="a folder or a device is there"):
+            catalog.snapshot(store, shelf / "folder")
+        assert names(shelf) == before
+    finally:
+        shutil.rmtree(store.root)
+
+
+def test_a_store_needs_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """exFAT and some network mounts have none."""
+
+    def link(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", link)
+    salt = stores.create(tmp_path / "store").salt
+    assert stores.create(tmp_path / "store").salt == salt
