@@ -1,6 +1,7 @@
 """Looks for tweets in every byte of a store: in each file as it lies there, and in what Parquet and DuckDB compress.
 
-It knows file formats, and nothing of tables: what it finds is there, wherever somebody forgot to look.
+It knows file formats, by their first bytes since a user may name a file as they like, and nothing of tables: what it
+finds is there, wherever somebody forgot to look.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ def search(root: Path, ids: Collection[str], texts: Collection[str]) -> Search:
             continue
         found.files += 1
         name = str(path.relative_to(root)) if path != root else path.name
-        for where, body, needles in _bodies(path, forms):
+        unfinished = path != root and path.suffix == ".tmp"  # a job may be writing it: it cannot be unpacked
+        for where, body, needles in _bodies(path, forms, not unfinished):
             found.bytes += len(body)
             if any(one in body and form.search(body) for one, form in needles) and name + where not in found.places:
                 found.places.append(name + where)
@@ -69,23 +71,22 @@ def _needles(ids: Iterable[bytes], texts: Iterable[bytes]) -> Needles:
     return tuple((one, re.compile(form)) for one, form in pairs)
 
 
-def _bodies(path: Path, forms: _Forms) -> Iterator[tuple[str, bytes, Needles]]:
+def _bodies(path: Path, forms: _Forms, unpack: bool) -> Iterator[tuple[str, bytes, Needles]]:
     """(where in the file, bytes, what to look for in them)."""
     body = path.read_bytes()
-    if path.suffix == ".parquet":
+    if unpack and body.startswith(b"PAR1"):
         yield "", body, forms.sure
         for column in pl.read_parquet(body).iter_columns():
             yield f": {column.name}", _lines(column.to_frame()), forms.escaped
-    elif path.suffix == ".duckdb":
+    elif unpack and catalog.is_database(body):
         yield "", body, forms.sure
         for table, frame in catalog.tables_of(path):
             yield f": {table}", _lines(frame), forms.escaped
-    elif path.suffix == ".html":
-        yield "", html.unescape(body.decode("utf-8", "replace")).encode(), forms.plain
-        yield "", body, forms.escaped  # what its scripts hold
     else:
         yield "", body, forms.plain
-        yield "", body, forms.escaped  # JSON
+        yield "", body, forms.escaped  # JSON, and what the scripts of a page hold
+        if unpack:
+            yield "", html.unescape(body.decode("utf-8", "replace")).encode(), forms.plain
 
 
 def _lines(frame: pl.DataFrame) -> bytes:

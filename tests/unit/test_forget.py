@@ -153,6 +153,24 @@ def test_the_search_finds_the_tweet_in_every_place_that_can_hold_it(store: Store
     assert proof.search(page, [], [TEXT]).places == ["page.html"]
 
 
+def test_a_file_is_unpacked_whatever_its_name(store: Store, tmp_path: Path) -> None:
+    catalog.snapshot(store, tmp_path / "backup.db")
+    assert "backup.db: tweets" in proof.search(tmp_path / "backup.db", [ID], []).places
+    shutil.copy(store.part("tweets", "p1"), tmp_path / "part")
+    assert "part: tweet_id" in proof.search(tmp_path / "part", [ID], []).places
+    page = "<p>Je prends &quot;l&#x27;avion&quot; à 7 h pour Nîmes, @voisin 🚄"
+    (tmp_path / "rapport.htm").write_text(page, encoding="utf-8")
+    assert proof.search(tmp_path / "rapport.htm", [], [TEXT]).places == ["rapport.htm"]
+
+
+def test_what_a_job_is_writing_is_searched_as_it_lies_there(store: Store) -> None:
+    whole = store.part("tweets", "p1").read_bytes(), store.catalog.read_bytes()
+    for name, body in zip(("tweets/p9.parquet.7.tmp", "audit.duckdb.7.tmp"), whole, strict=True):
+        (store.root / name).write_bytes(body[: len(body) // 2] + ID.encode())
+    places = proof.search(store.root, [ID], []).places
+    assert {"tweets/p9.parquet.7.tmp", "audit.duckdb.7.tmp"} <= set(places)
+
+
 def test_a_forgotten_tweet_does_not_come_back(store: Store, tiny_bundle: Bundle) -> None:
     run(ID, "--store", store.root)
     fill(store)  # delivered, asked for and written again, by whatever means
