@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -113,8 +114,11 @@ def _parts_with(store: Store, table: str, tweet_ids: Collection[str]) -> list[Pa
 
 
 def _erase(store: Store, found: Erased) -> None:
-    for path in store.root.rglob("*.tmp*"):
-        path.unlink()  # of a job that was killed: nobody else is writing now
+    for path in list(store.root.rglob("*.tmp*")):  # of jobs that were killed: nobody else is writing now
+        if path.is_dir():  # what DuckDB had put on the disk for want of memory
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
     for table in _OWN:
         for path in _parts_with(store, table, found.ids):
             before = store.read(table, path.stem)

@@ -171,6 +171,15 @@ def test_what_a_job_is_writing_is_searched_as_it_lies_there(store: Store) -> Non
     assert {"tweets/p9.parquet.7.tmp", "audit.duckdb.7.tmp"} <= set(places)
 
 
+def test_what_killed_jobs_had_spilled_goes_too(store: Store) -> None:
+    for folder in ("audit.duckdb.tmp", "audit.duckdb.7.tmp.tmp"):
+        (store.root / folder).mkdir()
+        (store.root / folder / "duckdb_temp_storage_DEFAULT-0.tmp").write_text(TEXT)
+        (store.root / folder / "duckdb_temp_block-1.block").write_text(ID)
+    assert run(ID, "--store", store.root)["left"] == []
+    assert list(store.root.rglob("*.tmp*")) == []
+
+
 def test_a_forgotten_tweet_does_not_come_back(store: Store, tiny_bundle: Bundle) -> None:
     run(ID, "--store", store.root)
     fill(store)  # delivered, asked for and written again, by whatever means
