@@ -23,14 +23,18 @@ class Copy:
     path: Path
     host: str
     lang: str = "en"  # of a report
+    no_text: bool = True  # of a report; also when nobody knows, since written again it must show no more than before
 
 
 def made(store: Store) -> list[Copy]:
     """Each file once, in the order of its name. What `query --out` and the like wrote is not on record."""
     with store.shared():
         runs = store.scan("runs").filter(pl.col("kind").is_in(KINDS)).sort("started_at").collect()
-    told = [(json.loads(row["arguments"]), row) for row in runs.iter_rows(named=True)]
-    found = {how["file"]: Copy(row["kind"], Path(how["file"]), row["host"], how.get("lang", "en")) for how, row in told}
+    found = {}
+    for row in runs.iter_rows(named=True):
+        how = json.loads(row["arguments"])
+        lang, no_text = how.get("lang", "en"), how.get("no_text", True) or row["status"] != "done"
+        found[how["file"]] = Copy(row["kind"], Path(how["file"]), row["host"], lang, no_text)
     return [found[file] for file in sorted(found)]
 
 

@@ -93,9 +93,8 @@ def report(
     from camembias.report import write_report
 
     found = stores.open_existing(store)
-    with stores.running(
-        found, "report", {"file": str(out_.resolve()), "lang": lang.value}
-    ):  # `forget` looks for copies there
+    arguments = {"file": str(out_.resolve()), "lang": lang.value, "no_text": no_text}
+    with stores.running(found, "report", arguments):  # `forget` looks for copies there
         written = write_report(found, out_, lang.value, with_text=not no_text)
     out.print(f"report in {written}", markup=False)
 

@@ -88,7 +88,7 @@ def _written_again(store: Store, copy: Copy, erased: Erased, texts: list[str]) -
     from camembias.report import write_report
 
     try:
-        write_report(store, copy.path, copy.lang)
+        write_report(store, copy.path, copy.lang, with_text=not copy.no_text)
     except MissingExtra:
         return copies.HOLDS
     return copies.state(copy, erased.ids, texts)

@@ -228,6 +228,24 @@ def test_snapshots_are_listed_and_reports_written_again(store: Store, tmp_path: 
     assert ID not in report.read_text(encoding="utf-8")
 
 
+def test_a_report_without_texts_is_written_again_without_texts(store: Store, tmp_path: Path) -> None:
+    pages = {name: tmp_path / f"{name}.htm" for name in ("full", "bare", "untold")}
+    for name, page in pages.items():
+        more = ["--no-text"] if name == "bare" else []
+        done = CliRunner().invoke(app, ["report", "--out", str(page), "--store", str(store.root), *more])
+        assert done.exit_code == 0, done.output
+        page.write_text(page.read_text(encoding="utf-8") + ID, encoding="utf-8")  # whatever a report may show
+    for part in store.part_names("runs"):
+        rows = store.read("runs", part)
+        if "untold" in rows["arguments"][0]:
+            told = pl.lit(json.dumps({"file": str(pages["untold"]), "lang": "en"}))
+            store.write("runs", part, rows.with_columns(arguments=told))
+    answer = run(ID, "--store", store.root)
+    assert [one["state"] for one in answer["copies"]] == [copies.FREE] * 3
+    bare = {name: "their ids are left out" in page.read_text(encoding="utf-8") for name, page in pages.items()}
+    assert bare == {"full": False, "bare": True, "untold": True}
+
+
 def test_training_words_leave_the_bundle_and_its_checksum_is_renewed(tiny_bundle: Bundle, tmp_path: Path) -> None:
     target = tmp_path / "model"
     shutil.copytree(tiny_bundle.layout.root, target)
