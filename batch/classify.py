@@ -42,7 +42,7 @@ class Job:
     cache: ScoreCache
     keep_authors: bool = False
     limit: RejectLimit | None = None
-    tolerant: bool = False  # a source that cannot be read is one refused row, and does not end the job
+    follows: bool = False  # sources keep arriving: one that cannot be read is one refused row, and none is the last
     stop: Event = field(default_factory=Event)  # set it, and the job ends with the window it is on
     progress: Callable[[int], None] = lambda _: None  # hears of rows
 
@@ -69,7 +69,7 @@ def classify(job: Job, sources: Iterable[Source]) -> None:
                 break
             if window is not None:
                 hand_over(_score(job, window))
-    _check_limit(job, ended=True)
+    _check_limit(job, ended=not job.follows)
 
 
 def _windows(job: Job, sources: Iterable[Source]) -> Iterator[Window | None]:
@@ -91,7 +91,7 @@ def _windows(job: Job, sources: Iterable[Source]) -> Iterator[Window | None]:
                     continue
                 yield None
         except InputError as err:
-            if not job.tolerant:
+            if not job.follows:
                 raise
             yield _unreadable(job, source, source_id, err)
         job.run.counts["files"] += 1

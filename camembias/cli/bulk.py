@@ -86,7 +86,7 @@ def classify(
             if follow is None:
                 stage.classify(job, sources)
             else:
-                job.tolerant = True
+                job.follows = True
                 for paths in arriving(follow, stop):
                     before = dict(run.counts)
                     job.known.refresh()

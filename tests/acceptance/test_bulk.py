@@ -250,6 +250,18 @@ def test_too_many_rejects_stop_the_job_and_keep_what_was_done(classifier, tweets
     assert done.counts["skipped"] + done.counts["rows"] == 12_000
 
 
+def test_a_followed_folder_is_judged_by_a_share_once_it_has_given_enough_rows(classifier, tweets, store, tmp_path):
+    bad = tweets.with_columns(text=pl.when(pl.int_range(pl.len()) % 2 == 0).then(None).otherwise("text"))
+    with stores.running(store, "classify", {}) as done:
+        job = stage.open_job(classifier, store, done)
+        job.limit, job.follows = RejectLimit.parse("10%"), True
+        for start in (0, 40):
+            stage.classify(job, [Source(written(bad[start : start + 40], tmp_path / f"{start}.parquet"))])
+        assert (done.counts["rows"], done.counts["rejects"]) == (80, 40)
+        with pytest.raises(TooManyRejects, match="of 1080 rows refused"):
+            stage.classify(job, [Source(written(bad[80:1080], tmp_path / "more.parquet"))])
+
+
 def test_a_job_that_is_stopped_ends_with_its_window_and_goes_on_later(classifier, tweets, store, tmp_path):
     frame = pl.concat([tweets.with_columns(pl.col("tweet_id") + f"-{i}") for i in range(9)])
     path = written(frame, tmp_path / "t.parquet")
