@@ -11,14 +11,16 @@ from camembias.errors import InputError
 
 POLL_S = 1.0
 
-_Seen = dict[Path, tuple[int, int]]  # size in bytes, time of change in ns
+_Seen = dict[Path, tuple[int, int, int]]  # size in bytes, time of change in ns, and the same of its name and rights
+_UNSEEN = (-1, 0, 0)  # of a file that may not be looked at: it is given once, and reading it tells why
 
 
 def arriving(folder: Path, stop: Event, poll_s: float = POLL_S) -> Iterator[list[Path]]:
     """Groups of files that have kept size and time of change from one look to the next, until `stop` is set.
 
-    A file comes again when it has changed. What is there already comes first. Hidden files and those whose suffix
-    names no table never come, so a writer may use `.name.csv` or `name.csv.part` and rename at the end.
+    A file comes again when it has changed, or who may read it. What is there already comes first. Hidden files and
+    those whose suffix names no table never come, so a writer may use `.name.csv` or `name.csv.part` and rename at the
+    end.
     Raises InputError when there is no such folder.
     """
     if not folder.is_dir():
@@ -43,6 +45,9 @@ def _look(folder: Path) -> _Seen:
             state = path.stat()
         except FileNotFoundError:
             continue  # gone between listing and looking
+        except OSError:
+            seen[path] = _UNSEEN
+            continue
         if state.st_size:
-            seen[path] = (state.st_size, state.st_mtime_ns)
+            seen[path] = (state.st_size, state.st_mtime_ns, state.st_ctime_ns)
     return seen

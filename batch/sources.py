@@ -79,13 +79,13 @@ def expand(inputs: list[Path]) -> list[Path]:
     """
     found: dict[Path, None] = {}
     for path in inputs:
-        if path == STDIN or path.is_file():
+        if path == STDIN or _is_file(path):
             files = [path]
         elif path.is_dir():
             files = tables_in(path)
         else:
             files = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207 - may be absolute
-            files = [file for file in files if file.is_file()] or [path]  # a missing file is told when it is read
+            files = [file for file in files if _is_file(file)] or [path]  # a missing file is told when it is read
         if not files:
             raise InputError(f"'{path}' holds no table of tweets; accepted: {' '.join(SUFFIXES)}, text also as .gz")
         found.update(dict.fromkeys(files))
@@ -95,12 +95,22 @@ def expand(inputs: list[Path]) -> list[Path]:
 
 
 def tables_in(folder: Path) -> list[Path]:
-    """The files below a folder whose suffix says that they are tables, in a stable order; hidden ones are not."""
+    """The files below a folder whose suffix says that they are tables, in a stable order; hidden ones are not.
+
+    A folder that may not be listed is passed over. A file that may not be looked at is not: reading it tells why.
+    """
     return [
         path
         for path in sorted(folder.rglob("*"))
         if Source(path).kind in SUFFIXES
         and path.suffix
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.is_file()
+        and _is_file(path)
     ]
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return True  # as far as we may know

@@ -3,8 +3,11 @@
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from batch.follow import arriving
 from batch.known import ScoreCache, entries
 from batch.limits import RejectLimit
 from batch.pipeline import ahead, behind
+from batch.sources import Source, expand
 from camembias import store as stores
 from camembias.errors import InputError
 from camembias.scoring import token_batches
@@ -149,6 +153,50 @@ def test_a_file_arrives_when_it_has_kept_still_and_again_when_it_changed(tmp_pat
     assert list(groups) == []
     with pytest.raises(InputError, match="no folder"):
         next(arriving(tmp_path / "none", stop))
+
+
+def test_a_file_comes_again_when_its_rights_have_changed(tmp_path):
+    stop = threading.Event()
+    path = tmp_path / "a.csv"
+    path.write_text("x")
+    path.chmod(0o600)
+    groups = arriving(tmp_path, stop, poll_s=0.05)
+    assert next(groups) == [path]
+    path.chmod(0o644)
+    assert next(groups) == [path]
+    stop.set()
+
+
+def test_a_file_that_may_not_be_looked_at_is_given_once_and_reading_it_tells_why():
+    with tempfile.TemporaryDirectory() as name:  # not tmp_path: only its owner may enter that
+        folder, stop = Path(name), threading.Event()
+        folder.chmod(0o755)
+        (folder / "closed").mkdir()
+        path, other = folder / "closed" / "a.csv", folder / "b.csv"
+        path.write_text("tweet_id,text\n1,le train\n")
+        other.write_text("tweet_id,text\n2,le vélo\n")
+        (folder / "closed").chmod(0o444)  # it can be listed, and no more
+        groups = arriving(folder, stop, poll_s=0.05)
+        with nobody():
+            assert next(groups) == [other, path]
+            assert expand([folder]) == [other, path]
+            with pytest.raises(InputError, match="Permission denied"):
+                _ = Source(path).identity
+            threading.Timer(0.5, stop.set).start()
+            assert list(groups) == []
+        (folder / "closed").chmod(0o755)
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Without the rights of root, whom nothing is closed to."""
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(user)
 
 
 def _grow(path: Path) -> None:
