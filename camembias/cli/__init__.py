@@ -28,6 +28,7 @@ from camembias.cli import (
 from camembias.cli.console import errors
 from camembias.errors import CamembiasError
 from camembias.settings import no_telemetry
+from camembias.text import printable
 
 app = typer.Typer(
     name="camembias",
@@ -63,5 +64,6 @@ def main() -> None:
     try:
         app()
     except CamembiasError as err:
-        errors.print(f"camembias: {err}", style="red", markup=False, highlight=False, soft_wrap=True)
+        line = printable(f"camembias: {err}")  # it may name what a file holds
+        errors.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(err.exit_code)

@@ -13,13 +13,11 @@ import typer
 
 from camembias import catalog, concepts, decisions, sqlfiles
 from camembias import store as stores
-from camembias.cli.console import StoreOption, name_values, out, print_table
+from camembias.cli.console import StoreOption, name_values, out, print_table, print_text
 from camembias.errors import CamembiasError, InputError
 from camembias.files import write_bytes, write_text
-from camembias.text import printable
 
 DEFAULT_STORE = Path("stores/default")
-_KEPT = "\u200d\n\t\u00a0\u202f"
 
 
 class Format(StrEnum):
@@ -169,7 +167,6 @@ def _inert(frame: pl.DataFrame) -> list[pl.Expr]:
 
 def _text(text: str, target: Path | None) -> None:
     if target is None:
-        text = text.rstrip("\n")
-        print(printable(text, _KEPT) if sys.stdout.isatty() else text)  # a program gets what is stored
+        print_text(text.rstrip("\n"))
     else:
         write_text(target, text)

@@ -31,13 +31,21 @@ from camembias.errors import InputError, MissingExtra
 from camembias.settings import BROKER_VARIABLE, MODEL_VARIABLE, STORE_VARIABLE
 from camembias.text import printable
 
+_KEPT = "\u200d\n\t\u00a0\u202f"  # what a terminal may be sent beside printable characters
 _WIDE = 120  # columns of tables in a file or a pipe; rich would say 80, and fold them into ribbons
+
+
+class _Console(Console):
+    """Ids, labels and columns come from data files: no string is shown with what a terminal would obey."""
+
+    def render_str(self, text: str, **how: Any) -> Text:
+        return super().render_str(printable(text, _KEPT), **how)
 
 
 def _console(stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     free = stream.isatty() or "COLUMNS" in os.environ
-    return Console(stderr=stderr, highlight=False, width=None if free else _WIDE)
+    return _Console(stderr=stderr, highlight=False, width=None if free else _WIDE)
 
 
 out = _console(stderr=False)
@@ -73,14 +81,19 @@ def name_values(option: str, pairs: list[str] | None) -> dict[str, str | None]:
 
 
 def print_json(body: Any) -> None:
-    print(json.dumps(body, ensure_ascii=False, default=str))
+    print_text(json.dumps(body, ensure_ascii=False, default=str))
+
+
+def print_text(text: str) -> None:
+    """As it is for a program; without control characters on a terminal."""
+    print(printable(text, _KEPT) if sys.stdout.isatty() else text)
 
 
 def print_table(frame: pl.DataFrame, title: str | None = None) -> None:
     """Rows of a query. Tweets are hostile text: control characters never reach the terminal."""
     table = Table(title=Text(title) if title else None, title_justify="left")
     for name, dtype in frame.schema.items():
-        table.add_column(Text(name), justify="right" if dtype.is_numeric() else "left", overflow="fold")
+        table.add_column(Text(shown(name)), justify="right" if dtype.is_numeric() else "left", overflow="fold")
     for row in frame.iter_rows():
         table.add_row(*(Text(shown(value)) for value in row))
     out.print(table)

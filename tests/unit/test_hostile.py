@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -26,6 +27,8 @@ TEXTS = (
 )
 QUESTION = "SELECT raw FROM rejects ORDER BY line"
 MAIN = "from camembias.cli import main; main()"
+TRAIN = [sys.executable, "-c", MAIN, "train"]
+OBEYED = set("\x1b\x07\x9b\u202e\u202c")  # of TEXTS and the tables below
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +56,37 @@ def test_a_spreadsheet_finds_no_formula_in_a_csv(shelf: Store, tmp_path: Path) -
 
 @pytest.mark.parametrize("kind", ["table", "csv", "json"])
 def test_a_terminal_is_told_nothing_by_a_text(shelf: Store, kind: str) -> None:
-    """On a real terminal; the commands of the table's own colours are left out of the count by NO_COLOR and TERM."""
+    code, shown = on_a_terminal(arguments(shelf, "--format", kind))
+    assert code == 0
+    assert "rouge" in shown
+    assert not set(shown) & OBEYED
+
+
+def test_a_terminal_is_told_nothing_by_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("tweet_id,te\x1b[2Jxt\x9b,label\n1,le train,viande\n", encoding="utf-8")
+    code, shown = on_a_terminal([*TRAIN, str(path), "--out", str(tmp_path / "m")])
+    assert (code, "it has: tweet_id, te\ufffd[2Jxt\ufffd, label" in shown) == (2, True), shown
+    assert not set(shown) & OBEYED
+
+
+def test_a_terminal_is_told_nothing_by_ids_columns_and_labels(tmp_path: Path) -> None:
+    path, column = tmp_path / "t.csv", "th\x1b[2Jème"
+    rows = [f"\x1b]0;{at}\x07,le numéro {at} est {label},{label}\x1b[31m" for at, label in enumerate("abcdef" * 4)]
+    path.write_text("\n".join([f"tweet_id,text,{column}", *rows, "x\x1b[1m,,vide"]), encoding="utf-8")
+    told = ("--base-model", str(tmp_path), "--label-column", column, "--out", str(tmp_path / "m"))
+    code, shown = on_a_terminal([*TRAIN, str(path), *told])
+    assert code == 2, shown  # no model there
+    for said in ("label 'th\ufffd[2Jème'", "no text (x\ufffd[1m", "a\ufffd[31m"):
+        assert said in shown
+    assert not set(shown) & OBEYED
+
+
+def on_a_terminal(command: Sequence[str]) -> tuple[int, str]:
+    """Exit code, and what a real terminal gets; no colours of our own: NO_COLOR and TERM say so."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        arguments(shelf, "--format", kind), stdout=theirs, stderr=theirs, stdin=theirs,
+        command, stdout=theirs, stderr=theirs, stdin=theirs,
         env={**os.environ, "TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "120"},
     )  # fmt: skip
     os.close(theirs)
@@ -64,10 +94,7 @@ def test_a_terminal_is_told_nothing_by_a_text(shelf: Store, kind: str) -> None:
     while chunk := _read(ours):
         said.write(chunk)
     os.close(ours)
-    assert process.wait() == 0
-    shown = said.getvalue().decode()
-    assert "rouge" in shown
-    assert not set(shown) & set("\x1b\x07\u202e\u202c")
+    return process.wait(), said.getvalue().decode()
 
 
 def test_a_program_is_given_what_is_stored(shelf: Store) -> None:
