@@ -17,6 +17,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from camembias.errors import StoreError
+from camembias.files import readable
 from camembias.store import Store, now
 
 _SUFFIX = ".jsonl"
@@ -53,8 +55,19 @@ class Trail:
         deaths = [line.get("tweet") for line, after in zip(self.lines, followers, strict=True) if "attempt" in after]
         return bool(last == worker) or deaths.count(self.suspect) > 1
 
+    @contextmanager
+    def unless_the_disk_fails(self) -> Iterator[None]:
+        """What is noted in the meantime is taken back when the disk fails: no tweet is to blame, no attempt counts."""
+        size, known = os.fstat(self._file.fileno()).st_size, len(self.lines)
+        try:
+            yield
+        except (StoreError, OSError):
+            self._file.truncate(size)
+            del self.lines[known:]
+            raise
+
     def begin(self, worker: str) -> int:
-        """Note a new attempt by this worker, and return its number, from 1."""
+        """Note a new attempt by this worker, and return its number, from 1. Raises StoreError for a full disk."""
         number = self.attempts + 1
         self._note({"attempt": number, "worker": worker})
         return number
@@ -70,9 +83,7 @@ class Trail:
         """Take every line on these tweets out."""
         self.lines = [line for line in self.lines if line.get("tweet") not in tweet_ids]
         self._file.truncate(0)  # the same file: who waits for its lock must find it
-        self._file.write(b"".join(json.dumps(line).encode() + b"\n" for line in self.lines))
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._append(*self.lines)
 
     def remove(self) -> None:
         """The batch is finished: its explanations and failures say the rest."""
@@ -80,10 +91,17 @@ class Trail:
 
     def _note(self, line: Line) -> None:
         line = {"at": now().isoformat(), **line}
-        self._file.write(json.dumps(line).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        self._append(line)
         self.lines.append(line)
+
+    def _append(self, *lines: Line) -> None:
+        raw = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        try:
+            while raw:
+                raw = raw[self._file.write(raw) :]  # a disk that fills up takes a part of it first
+            os.fsync(self._file.fileno())
+        except OSError as err:
+            raise readable(err, self.path) from err
 
 
 @contextmanager
@@ -101,7 +119,7 @@ def holding(store: Store, batch: str) -> Iterator[Trail]:
 def _locked(path: Path) -> Iterator[BinaryIO]:
     """Open and lock; again when the file was removed, because finished, while we waited for it."""
     while True:
-        with path.open("ab") as file:
+        with path.open("ab", buffering=0) as file:  # what a full disk refused is not written later, on closing
             fcntl.flock(file, fcntl.LOCK_EX)
             if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
                 yield file

@@ -4,7 +4,8 @@ CamembiasError
 ├── InputError        a file, column, label or option that cannot be used
 ├── BundleError       a model bundle that is missing, incomplete, damaged or mixed from two models
 ├── StoreError        a store that is missing, locked, full, or holds another model
-│   └── StoreBusy     a disk that is full: nothing is wrong with the command, try it again later (exit code 75)
+│   ├── StoreBusy     a disk that is full, or a lock: nothing is wrong with the command, try it later (exit code 75)
+│   └── PartMissing   a part that was moved or erased: trying again does not bring it back
 ├── BrokerError       the message queue cannot be reached
 ├── QueryError        SQL that is refused or wrong
 └── MissingExtra      a stage whose packages are not installed
@@ -33,6 +34,10 @@ class StoreError(CamembiasError):
 
 class StoreBusy(StoreError):  # noqa: N818 - reads as what it is
     exit_code = 75  # EX_TEMPFAIL of sysexits.h: a scheduler may run the command again as it is
+
+
+class PartMissing(StoreError):  # noqa: N818 - reads as what it is
+    pass
 
 
 class BrokerError(CamembiasError):

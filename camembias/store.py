@@ -26,7 +26,7 @@ import polars as pl
 
 from camembias import tombstones
 from camembias.bundle import Bundle, library_versions
-from camembias.errors import StoreError
+from camembias.errors import PartMissing, StoreError
 from camembias.files import make_folder, write_bytes, write_text
 from camembias.locks import alone, shared
 from camembias.schemas import TABLES
@@ -93,11 +93,12 @@ class Store:
         return path
 
     def read(self, table: str, name: str, columns: list[str] | None = None) -> pl.DataFrame:
+        """Raises PartMissing when there is no such part."""
         try:
             with self.part(table, name).open("rb") as handle:  # one handle: a part replaced meanwhile is no damage
                 return pl.read_parquet(handle, columns=columns)
         except FileNotFoundError:
-            raise StoreError(f"no part '{name}' in '{self.root / table}'; was the store moved or cleaned?") from None
+            raise PartMissing(f"no part '{name}' in '{self.root / table}'; was the store moved or cleaned?") from None
 
     def scan(self, table: str) -> pl.LazyFrame:
         return pl.scan_parquet(self.root / table / "*.parquet", schema=TABLES[table], missing_columns="insert")

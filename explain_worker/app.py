@@ -11,6 +11,7 @@ import ctypes
 import logging
 import os
 import sys
+import time
 import uuid
 from contextlib import suppress
 from functools import lru_cache
@@ -23,7 +24,7 @@ from celery.signals import celeryd_after_setup, setup_logging, worker_init, work
 from celery.utils.log import get_multiprocessing_logger
 
 from camembias import bundle, logs, messages, store
-from camembias.errors import CamembiasError, StoreError
+from camembias.errors import CamembiasError, PartMissing, StoreError
 from camembias.settings import Settings, no_telemetry
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ VISIBILITY_VARIABLE = "CAMEMBIAS_VISIBILITY_TIMEOUT"
 # Seconds after which an unfinished batch is delivered again. A batch takes seconds; a killed worker's waits this long.
 VISIBILITY_TIMEOUT = int(os.environ.get(VISIBILITY_VARIABLE, "600"))
 TIME_LIMIT = VISIBILITY_TIMEOUT // 2
+PAUSE_S = 3  # before a batch goes back because of the disk: shorter than the soft shutdown
 TRANSPORT = {
     "visibility_timeout": VISIBILITY_TIMEOUT,
     "unacked_restore_interval": 5,  # seconds; with the throttle, lost messages are looked for this often
@@ -50,6 +52,10 @@ def memory_limit_kib() -> int:
     with suppress(OSError, ValueError):
         pages = min(pages, int(Path("/sys/fs/cgroup/memory.max").read_text()))
     return int(pages * 0.7 / 1024)
+
+
+_log = logging.getLogger(__name__)
+_trouble = False  # whether the store failed this child when it was last used
 
 
 app = Celery("camembias", broker=Settings.from_environment().broker_url)
@@ -75,6 +81,13 @@ app.conf.update(
     worker_send_task_events=False,
 )
 
+
+def _is_no_rejection(record: logging.LogRecord) -> bool:
+    """Celery tells each request that goes back with a traceback; why it does has been told in a line."""
+    return not (record.exc_info and record.exc_info[0] is Reject)
+
+
+logging.getLogger("celery.app.trace").addFilter(_is_no_rejection)
 
 if os.environ.get(logs.VARIABLE) == "1":
     logs.everything_as_json()  # warnings come before Celery asks
@@ -136,11 +149,30 @@ def _explain(body: dict[str, Any]) -> None:
     from explain_worker.job import explain_batch
 
     request = messages.ExplainRequest.from_dict(body)
-    target = store.open_existing(Settings.from_environment().store)
-    left = explain_batch(target, _model(), request, os.environ[WORKER_VARIABLE], budget_s=TIME_LIMIT / 2)
+    try:
+        target = store.open_existing(Settings.from_environment().store)
+        left = explain_batch(target, _model(), request, os.environ[WORKER_VARIABLE], budget_s=TIME_LIMIT / 2)
+    except PartMissing:
+        raise  # for good: the batch ends here
+    except (StoreError, OSError) as err:
+        _say_trouble(err)
+        time.sleep(PAUSE_S)
+        raise Reject(str(err), requeue=True) from None
+    _say_trouble(None)
     _give_memory_back()
     if left:
+        _log.warning("batch %s goes back into the queue: not finished in its time", request.batch)
         raise Reject("not finished in its time", requeue=True)
+
+
+def _say_trouble(err: Exception | None) -> None:
+    """Once when the store fails and once when it works again, not at every try."""
+    global _trouble
+    if err is not None and not _trouble:
+        _log.error("the store fails, and what is asked goes back into the queue until it works: %s", err)
+    elif err is None and _trouble:
+        _log.warning("the store works again")
+    _trouble = err is not None
 
 
 def _give_memory_back() -> None:

@@ -65,7 +65,8 @@ def explain_batch(store: Store, model: Model, request: ExplainRequest, worker: s
 
     `worker` is the same for all children of one worker process, which lives on when a child dies. Going tweet by
     tweet stops after `budget_s`, so that a time limit on the whole meets only a tweet that hangs.
-    A request for another model stays as it is. Raises StoreError for a batch that is not in the store.
+    A request for another model stays as it is. Raises PartMissing for a batch that is not in the store; StoreError or
+    OSError when the store or the trail cannot be read or written, which then counts as no attempt.
     """
     if request.model_version != model.version:
         _log.warning("batch %s is left for a worker with model %s", request.batch, request.model_version)
@@ -76,7 +77,8 @@ def explain_batch(store: Store, model: Model, request: ExplainRequest, worker: s
         if _missing(store, request.batch, asked):
             texts = store.read("request_texts", request.batch).select("tweet_id", "text")
             whole = asked.join(texts, on="tweet_id", maintain_order="left")
-            _work(store, model, whole, trail, worker, time.monotonic() + budget_s)
+            with trail.unless_the_disk_fails():
+                _work(store, model, whole, trail, worker, time.monotonic() + budget_s)
         left = len(_missing(store, request.batch, asked))
         if not left:
             store.part("request_texts", request.batch).unlink(missing_ok=True)  # they have served

@@ -98,6 +98,29 @@ def test_an_urgent_batch_overtakes_and_other_models_wait(store, tiny_bundle, tin
     assert queue.queued(broker.url, "another00000") == {"foreign"}
 
 
+@pytest.mark.parametrize("folder", ["attempts", "explanations"])
+def test_while_the_store_fails_nothing_leaves_the_queue_and_no_attempt_counts(
+    store, tiny_bundle, broker, workers, ask, folder
+):
+    """A file in the place of a folder: what is to be written there is refused, to root too."""
+    (store.root / "attempts").mkdir()
+    (store.root / folder).rename(store.root / "away")
+    (store.root / folder).touch()
+    ask(broker.url, ["a", "b"])
+    workers.start()
+    workers.until(lambda: "the store fails" in workers.log.read_text())
+    time.sleep(8)  # two more tries
+    assert queue.queued(broker.url, tiny_bundle.model_version) & {"a", "b"}
+    (store.root / folder).unlink()
+    (store.root / "away").rename(store.root / folder)
+    workers.until(lambda: explained_once(store, 2 * SIZE))
+    workers.until(lambda: "the store works again" in workers.log.read_text())
+    assert store.part_names("explanations") == ["a", "b"], "each at its first attempt"
+    assert store.scan("failures").collect().is_empty()
+    log = workers.log.read_text()
+    assert (log.count("the store fails"), "Traceback" in log) == (1, False), log
+
+
 def test_terminated_in_a_batch_it_ends_within_seconds_and_nothing_waits_for_a_timeout(
     store, tiny_bundle, broker, workers, ask
 ):

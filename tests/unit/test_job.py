@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
+import resource
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -194,6 +196,43 @@ def test_an_error_of_the_store_puts_no_tweet_under_suspicion(store, model, asked
     assert job.explain_batch(store, model, asked, WORKER) == 0
     assert explained(store) == ["0", "2", "3"]
     assert failures(store, "tweet_id") == [("1",)]
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file grows beyond so many bytes: what does not fit is written in part and refused, as by a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("size", [30, 500])  # too small for a line of the trail; enough for it and not for a part
+def test_however_often_the_disk_is_full_no_attempt_counts(store, model, asked, quick, size):
+    with room_for(size):
+        for _ in range(3 + 2 * 4 + 1):  # attempts after which a batch is given up
+            with pytest.raises(StoreError, match="cannot write"):
+                job.explain_batch(store, model, asked, WORKER)
+    assert attempts.begun(store) == {}
+    assert job.explain_batch(store, model, asked, WORKER) == 0
+    assert store.part_names("explanations") == ["b"], "at once, as at the first attempt"
+    assert explained(store) == ["0", "1", "2", "3"]
+    assert failures(store, "tweet_id") == []
+
+
+def test_a_full_disk_leaves_a_suspect_under_suspicion(store, model, asked, quick, may_die):
+    quick["1"] = die
+    assert may_die("first worker")
+    assert may_die("second worker")
+    before = (store.attempts / "b.jsonl").read_bytes()
+    for size in (30, len(before) + 300):  # no room for a line of the trail; for some lines and no part
+        with room_for(size), pytest.raises(StoreError, match="cannot write"):
+            job.explain_batch(store, model, asked, "third worker")
+        assert (store.attempts / "b.jsonl").read_bytes() == before
+    assert [may_die("third worker"), may_die("fourth worker")] == [True, False]
+    assert failures(store, "tweet_id", "attempts") == [("1", 4)]
 
 
 def test_out_of_time_it_stops_between_tweets_and_goes_on_later(store, model, asked, quick):
