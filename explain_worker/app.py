@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import os
+import signal
 import sys
 import time
 import uuid
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from explain_worker.job import Model
 
 QUEUES = (messages.QUEUE_NOW, messages.QUEUE_SAMPLE)
-WORKER_VARIABLE = "CAMEMBIAS_WORKER"  # set by the worker itself
+WORKER_VARIABLE = "CAMEMBIAS_WORKER"  # set by the worker itself, as is the next: version of the model it serves
+SERVED_VARIABLE = "CAMEMBIAS_WORKER_MODEL"
 VISIBILITY_VARIABLE = "CAMEMBIAS_VISIBILITY_TIMEOUT"
 # Seconds after which an unfinished batch is delivered again. A batch takes seconds; a killed worker's waits this long.
 VISIBILITY_TIMEOUT = int(os.environ.get(VISIBILITY_VARIABLE, "600"))
@@ -124,6 +126,7 @@ def _take_own_queues(instance: Any, conf: Any, **_: Any) -> None:
         manifest = bundle.read_manifest(bundle.Layout(Settings.from_environment().model))
     except CamembiasError as err:
         raise SystemExit(f"Error: {err}") from None
+    os.environ[SERVED_VARIABLE] = manifest.model_version  # its children inherit it
     queues = instance.app.amqp.queues
     chosen = [name for name in queues.consume_from if name in QUEUES] or QUEUES
     queues.select([messages.queue_of(name, manifest.model_version) for name in (messages.QUEUE_HEALTH, *chosen)])
@@ -149,9 +152,10 @@ def _explain(body: dict[str, Any]) -> None:
     from explain_worker.job import explain_batch
 
     request = messages.ExplainRequest.from_dict(body)
+    model = _served_model()
     try:
         target = store.open_existing(Settings.from_environment().store)
-        left = explain_batch(target, _model(), request, os.environ[WORKER_VARIABLE], budget_s=TIME_LIMIT / 2)
+        left = explain_batch(target, model, request, os.environ[WORKER_VARIABLE], budget_s=TIME_LIMIT / 2)
     except PartMissing:
         raise  # for good: the batch ends here
     except (StoreError, OSError) as err:
@@ -173,6 +177,24 @@ def _say_trouble(err: Exception | None) -> None:
     elif err is None and _trouble:
         _log.warning("the store works again")
     _trouble = err is not None
+
+
+def _served_model() -> Model:
+    """The model whose queues the parent took.
+
+    This child may have been started later and found another model, or half of one. Then the request goes back, and
+    the worker ends in good order: started again, it takes the queues of the model that is there.
+    """
+    served = os.environ[SERVED_VARIABLE]
+    try:
+        if (found := _model()).version == served:
+            return found
+        why = f"the model is {found.version} now"
+    except Exception as err:  # whatever it is, no request is to blame
+        why = f"the model cannot be loaded ({err})"
+    _log.error("%s, and this worker serves %s: it ends; start it again", why, served)
+    os.kill(os.getppid(), signal.SIGTERM)
+    raise Reject(why, requeue=True)
 
 
 def _give_memory_back() -> None:

@@ -92,6 +92,12 @@ class Workers:
             self.process.wait()
             self.process = None
 
+    def kill_child(self) -> None:
+        """kill -9 of the process that explains; the worker starts another one."""
+        assert self.process is not None
+        [child] = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        os.kill(int(child), signal.SIGKILL)
+
     def until(self, condition: Callable[[], object], seconds: float = 120) -> None:
         end = time.monotonic() + seconds
         while not condition():

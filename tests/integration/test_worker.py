@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from camembias import attempts, messages, progress
 from camembias.errors import BrokerError
 from explain_worker import broker as queue
 
+from ..conftest import build_tiny
 from .conftest import ROOT, request
 
 pytestmark = pytest.mark.integration
@@ -119,6 +121,29 @@ def test_while_the_store_fails_nothing_leaves_the_queue_and_no_attempt_counts(
     assert store.scan("failures").collect().is_empty()
     log = workers.log.read_text()
     assert (log.count("the store fails"), "Traceback" in log) == (1, False), log
+
+
+def test_a_model_replaced_under_a_worker_loses_no_request_and_is_served_after_a_restart(
+    store, tiny_bundle, tiny_texts, broker, workers, ask, tmp_path
+):
+    served = tmp_path / "served"
+    shutil.copytree(tiny_bundle.layout.root, served)
+    workers.environment["CAMEMBIAS_MODEL"] = str(served)
+    workers.start()
+    ask(broker.url, ["a"])
+    workers.until(lambda: store.has_part("explanations", "a"))
+    served.rename(tmp_path / "old")
+    other = build_tiny(served, tiny_texts[:200])
+    assert other.model_version != tiny_bundle.model_version
+    workers.kill_child()
+    ask(broker.url, ["b", "c"])
+    new = request(store, other, "d", tiny_texts[:SIZE])
+    queue.send(broker.url, [new], messages.QUEUE_SAMPLE)
+    assert workers.process.wait(120) is not None
+    assert queue.queued(broker.url, tiny_bundle.model_version) == {"b", "c"}
+    assert f"the model is {other.model_version} now" in workers.log.read_text()
+    workers.start()
+    workers.until(lambda: store.has_part("explanations", "d"))
 
 
 def test_terminated_in_a_batch_it_ends_within_seconds_and_nothing_waits_for_a_timeout(
