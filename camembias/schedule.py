@@ -7,11 +7,11 @@ should have. So a missed job is caught up, once, and a job that failed is tried 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from camembias.errors import InputError
+from camembias.errors import InputError, StoreBusy
 
 VARIABLE = "CAMEMBIAS_SCHEDULE_"  # and the job's name: how often, instead of its default
 RETRY = timedelta(minutes=15)  # after a failure
@@ -83,3 +83,11 @@ def chosen(commands: Mapping[str, tuple[str, tuple[str, ...]]], environment: Map
         if (when := When.parse(text)) is not None:
             jobs.append(Job(name, when, command))
     return jobs
+
+
+def exit_code(codes: Collection[int]) -> int:
+    """Of jobs run one after another: 0, or 75 where those that failed may work later as they are, or else 1."""
+    failed = set(codes) - {0}
+    if failed == {StoreBusy.exit_code}:
+        return StoreBusy.exit_code
+    return 1 if failed else 0

@@ -101,7 +101,7 @@ def classify(
 
 @contextmanager
 def stopped_by_signals() -> Iterator[threading.Event]:
-    """Set by the first SIGTERM or SIGINT: the job then ends in good order. A second one kills as usual."""
+    """Set by the first SIGTERM or SIGINT: the job then ends in good order. A second one kills."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop  # only the main thread may take signals
@@ -110,8 +110,8 @@ def stopped_by_signals() -> Iterator[threading.Event]:
 
     def set_stop(number: int, frame: object) -> None:
         stop.set()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number in before:
+            signal.signal(number, signal.SIG_DFL)
 
     for number in before:
         signal.signal(number, set_stop)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -18,13 +18,14 @@ import typer
 
 from camembias import locks, logs
 from camembias.cli.console import LogJsonOption, ModelOption, StoreOption
-from camembias.errors import StoreError
+from camembias.errors import StoreBusy, StoreError
 from camembias.files import make_folder
-from camembias.schedule import Job, Past, chosen, due
+from camembias.schedule import Job, Past, chosen, due, exit_code
 from camembias.store import Store, now, open_existing, running
 from camembias.text import printable
 
 _POLL_S = 5.0
+_GRACE_S = 20.0  # for a job to end in good order; a container is given 30
 _CAMEMBIAS = (sys.executable, "-c", "from camembias.cli import main; main()")
 
 
@@ -43,6 +44,8 @@ def schedule(
 ) -> None:
     """Sample, refresh, compact, snapshot and report, each at its time; what was missed is caught up.
 
+    Exit codes of --once: 0 done, 1 a job failed, 75 it only met a full disk or a lock: it may work later.
+
     When: CAMEMBIAS_SCHEDULE_SAMPLE, _REFRESH, _COMPACT, _SNAPSHOT, _REPORT: an interval (15m), a time (02:00) or off.
 
     Example: camembias schedule --model models/mine --store stores/mine --once
@@ -55,8 +58,7 @@ def schedule(
     while True:
         try:
             with _alone(store) as target:
-                for job in due(jobs, _past(target), now().astimezone()):
-                    _run(target, job)
+                codes = [_run(target, job) for job in due(jobs, _past(target), now().astimezone())]
         except StoreError as err:
             if once:
                 raise
@@ -64,7 +66,7 @@ def schedule(
                 logs.event("waiting", f"waiting: {err}", {}, logging.WARNING)
             told = str(err)
         if once:
-            return
+            raise typer.Exit(exit_code(codes))
         time.sleep(_POLL_S)
 
 
@@ -90,7 +92,7 @@ def _alone(store: Path) -> Iterator[Store]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as err:
-            raise StoreError(f"another scheduler is at work on '{store}'; let it end") from err
+            raise StoreBusy(f"another scheduler is at work on '{store}'; let it end") from err
         yield target
 
 
@@ -101,11 +103,14 @@ def _past(store: Store) -> dict[str, Past]:
     return {row["kind"]: Past(row["started_at"], row["status"] == "done") for row in rows.iter_rows(named=True)}
 
 
-def _run(store: Store, job: Job) -> None:
-    """One job in a process of its own, so that none leaves memory or threads behind; written down in `runs`."""
+def _run(store: Store, job: Job) -> int:
+    """One job in a process of its own, so that none leaves memory or threads behind; written down in `runs`.
+
+    Returns its exit code.
+    """
     began = time.monotonic()
     with running(store, job.kind, {"command": list(job.command)}) as run:
-        done = subprocess.run([*_CAMEMBIAS, *job.command], capture_output=True, text=True, check=False)
+        done = _ended(job.command)
         well = done.returncode == 0
         run.counts["exit_code"], run.status = done.returncode, "done" if well else "failed"
     seconds, said = time.monotonic() - began, (done.stdout if well else done.stderr).strip().splitlines()
@@ -113,3 +118,20 @@ def _run(store: Store, job: Job) -> None:
     level = logging.INFO if well else logging.ERROR
     fields = {"job": job.name, "status": run.status, "seconds": round(seconds, 1), "exit_code": done.returncode}
     logs.event("scheduled job", printable(message), fields, level)
+    return done.returncode
+
+
+def _ended(command: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
+    """The job, once it has ended. If we are told to end before it has, so is the job, and given time to do it."""
+    with subprocess.Popen([*_CAMEMBIAS, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as job:
+        try:
+            said, errors = job.communicate()
+        except BaseException:
+            job.terminate()
+            try:
+                with suppress(subprocess.TimeoutExpired):
+                    job.communicate(timeout=_GRACE_S)
+            finally:
+                job.kill()  # nothing is done to a job that has ended
+            raise
+    return subprocess.CompletedProcess(job.args, job.returncode, said, errors)

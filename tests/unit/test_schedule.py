@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,7 +18,7 @@ from hypothesis import strategies as st
 from camembias import catalog
 from camembias import store as stores
 from camembias.errors import InputError
-from camembias.schedule import RETRY, Job, Past, When, chosen, due
+from camembias.schedule import RETRY, Job, Past, When, chosen, due, exit_code
 
 NIGHT = When.parse("02:00")
 CODE = (sys.executable, "-c", "from camembias.cli import main; main()")
@@ -95,9 +99,85 @@ def test_a_job_that_fails_is_said_and_does_not_stop_the_others(tmp_path, monkeyp
         monkeypatch.setenv(f"CAMEMBIAS_SCHEDULE_{name}", "off")
     command = [*CODE, "schedule", "--store", str(store.root), "--model", str(tmp_path / "none")]
     command += ["--reports", str(tmp_path / "r"), "--snapshots", str(tmp_path / "s"), "--once"]
-    done = subprocess.run([*command, "--log-json"], capture_output=True, text=True, check=True)
+    done = subprocess.run([*command, "--log-json"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
     first, second = map(json.loads, done.stdout.splitlines())
     assert first["message"].startswith("sample: failed")
     assert "none" in first["message"]
     assert (first["level"], first["job"], first["exit_code"]) == ("error", "sample", 2)
     assert (second["level"], second["job"], second["exit_code"]) == ("info", "refresh", 0)
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"), [((), 0), ((0, 0), 0), ((0, 2), 1), ((0, 75, 75), 75), ((75, 2), 1), ((-9,), 1)]
+)
+def test_exit_codes_of_jobs_make_one(codes, expected):
+    assert exit_code(codes) == expected
+
+
+@pytest.fixture
+def start():
+    """Start a process; it is killed at the end of a test that did not end it."""
+    with ExitStack() as stack:
+
+        def start(*command):
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            stack.enter_context(process)
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+def test_told_to_end_while_it_waits_it_ends_at_once(start, tmp_path):
+    process = start(*_scheduler(tmp_path, tmp_path / "none"))
+    assert "waiting: no store" in process.stdout.readline()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(3) == 143  # -15 would be the system's doing, which the first process of a container is spared
+
+
+def test_told_to_end_while_a_job_runs_it_ends_the_job_in_good_order(start, tmp_path, monkeypatch):
+    store = stores.create(tmp_path / "store")
+    for name in ("SAMPLE", "REFRESH", "SNAPSHOT", "REPORT"):
+        monkeypatch.setenv(f"CAMEMBIAS_SCHEDULE_{name}", "off")
+    with store.upkeep():  # the job waits for it
+        process = start(*_scheduler(tmp_path, store.root))
+        job = _until(lambda: Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split())[0]
+        _until(lambda: (store.root / "upkeep.lock.gate").name in str(_open_files(job)))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 143
+    assert not Path(f"/proc/{job}").exists()
+    assert store.scan("runs").filter(kind="schedule compact").collect()["status"].to_list() == ["failed"]
+
+
+def test_told_to_end_in_a_query_it_leaves_without_a_traceback(start, tmp_path):
+    """Of one thread: DuckDB would wait for its others."""
+    store = stores.create(tmp_path / "store")
+    catalog.refresh(store)
+    alone = "import duckdb as d; real = d.connect; d.connect = lambda *a, **k: real(*a, **k, config={'threads': 1})"
+    command = [sys.executable, "-c", f"{alone}; {CODE[2]}", "sql", "SELECT sum(hash(range)) FROM range(100000000000)"]
+    process = start(*command, "--store", str(store.root))
+    _until(lambda: store.catalog.name in str(_open_files(str(process.pid))))
+    time.sleep(1)
+    process.send_signal(signal.SIGTERM)
+    assert (process.communicate(timeout=20)[1], process.returncode) == ("", 143)
+
+
+def _scheduler(folder, store):
+    command = [*CODE, "schedule", "--store", str(store), "--reports", str(folder / "r"), "--snapshots"]
+    return [*command, str(folder / "s")]
+
+
+def _open_files(process: str) -> list[str]:
+    try:
+        return [str(path.readlink()) for path in Path(f"/proc/{process}/fd").iterdir()]
+    except FileNotFoundError:
+        return []
+
+
+def _until(condition):
+    end = time.monotonic() + 60
+    while not (found := condition()):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    return found
