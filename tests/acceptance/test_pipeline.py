@@ -73,13 +73,15 @@ def test_killed_five_times_ends_with_the_rows_of_an_undisturbed_run(model, strea
 def killed_when(reached: Callable[[], object], *arguments: object) -> None:
     code = [sys.executable, "-c", "from camembias.cli import main; main()"]
     process = subprocess.Popen([*code, *map(str, arguments)], cwd=ROOT, stdout=subprocess.DEVNULL)
-    until = time.monotonic() + 300
-    while not reached():
-        assert process.poll() is None
-        assert time.monotonic() < until
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
+    until = time.monotonic() + 500
+    try:
+        while not reached():
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_first_start_that_is_killed_goes_on_and_leaves_a_users_own_model_alone(model, tmp_path):
