@@ -158,7 +158,7 @@ def open_existing(root: Path) -> Store:
     except (ValueError, KeyError, TypeError) as err:
         raise StoreError(f"'{path}' is damaged ({err}); restore it from a backup") from err
     for table, schema in TABLES.items():  # a store made before a table or a column existed: its views need a part
-        if not store.has_part(table, _EMPTY) or store.read(table, _EMPTY).schema != schema:
+        if not store.has_part(table, _EMPTY) or pl.read_parquet_schema(store.part(table, _EMPTY)) != schema:
             store.write(table, _EMPTY, pl.DataFrame(schema=schema))
     return store
 

@@ -1,8 +1,6 @@
 """The laws of bulk classification, on a really trained model, in this process."""
 
 import os
-import resource
-import signal
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -29,6 +27,7 @@ from camembias.forget import forget
 from camembias.scoring import margins, probabilities
 from camembias.store import Run, Store
 from camembias.text import normalise
+from tests.full_disk import no_file_over
 
 pytestmark = pytest.mark.acceptance
 DECIDED = ["tweet_id", "label", "abstained"]
@@ -275,16 +274,9 @@ def test_a_job_that_is_stopped_ends_with_its_window_and_goes_on_later(classifier
 
 
 def test_a_full_disk_in_the_writer_ends_the_job_with_nothing_half_written(classifier, tweets, store, tmp_path):
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     path = written(tweets, tmp_path / "t.parquet")
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))  # a part of 1,500 tweets does not fit
-    try:
-        with pytest.raises(StoreError, match="cannot write"):
-            run(classifier, store, path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
+    with no_file_over(10_000), pytest.raises(StoreError, match="cannot write"):  # a part of 1,500 tweets does not fit
+        run(classifier, store, path)
     assert store.part_names("units") == []
     assert list(store.root.rglob("*.tmp")) == []
     assert run(classifier, store, path).counts["classified"] == len(tweets)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-import resource
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ from camembias.messages import ExplainRequest
 from camembias.schemas import TABLES
 from camembias.store import Store
 from explain_worker import job
+from tests.full_disk import no_file_over
 
 WORKER = "w"
 
@@ -198,20 +197,9 @@ def test_an_error_of_the_store_puts_no_tweet_under_suspicion(store, model, asked
     assert failures(store, "tweet_id") == [("1",)]
 
 
-@contextmanager
-def room_for(size: int) -> Iterator[None]:
-    """No file grows beyond so many bytes: what does not fit is written in part and refused, as by a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 @pytest.mark.parametrize("size", [30, 500])  # too small for a line of the trail; enough for it and not for a part
 def test_however_often_the_disk_is_full_no_attempt_counts(store, model, asked, quick, size):
-    with room_for(size):
+    with no_file_over(size):
         for _ in range(3 + 2 * 4 + 1):  # attempts after which a batch is given up
             with pytest.raises(StoreError, match="cannot write"):
                 job.explain_batch(store, model, asked, WORKER)
@@ -228,7 +216,7 @@ def test_a_full_disk_leaves_a_suspect_under_suspicion(store, model, asked, quick
     assert may_die("second worker")
     before = (store.attempts / "b.jsonl").read_bytes()
     for size in (30, len(before) + 300):  # no room for a line of the trail; for some lines and no part
-        with room_for(size), pytest.raises(StoreError, match="cannot write"):
+        with no_file_over(size), pytest.raises(StoreError, match="cannot write"):
             job.explain_batch(store, model, asked, "third worker")
         assert (store.attempts / "b.jsonl").read_bytes() == before
     assert [may_die("third worker"), may_die("fourth worker")] == [True, False]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import shutil
-import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +20,7 @@ from camembias import store as stores
 from camembias.cli import app
 from camembias.errors import StoreError
 from camembias.store import Store
+from tests.full_disk import no_file_over
 
 
 def said(*arguments: object) -> Result:
@@ -64,19 +63,6 @@ def read_only(folder: Path) -> Iterator[None]:
         os.seteuid(user)
         for path, mode in zip(there, modes, strict=True):
             path.chmod(mode)
-
-
-@contextmanager
-def no_file_over(count: int) -> Iterator[None]:
-    """Writing more bytes than that into a file fails, as it does on a full disk."""
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (count, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
 
 
 @pytest.mark.parametrize("form", ["csv", "json", "parquet"])
