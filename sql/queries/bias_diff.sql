@@ -9,8 +9,7 @@
 -- columns: word, kind, label, model, other, tweets, other_tweets, reliance, other_reliance, difference, low, high
 WITH one AS (
     SELECT model_version, method, baseline FROM explained
-    WHERE CAST($model AS VARCHAR) IS NULL OR model_version = CAST($model AS VARCHAR)
-    ORDER BY place LIMIT 1
+    WHERE model_version = coalesce(CAST($model AS VARCHAR), model_version) ORDER BY place LIMIT 1
 ),
 other AS (
     SELECT e.model_version, e.method, e.baseline FROM explained AS e, one

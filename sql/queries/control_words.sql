@@ -7,8 +7,7 @@
 -- columns: word, kind, tweets
 WITH scope AS (
     SELECT model_version, method, baseline FROM explained
-    WHERE sampled AND (CAST($model AS VARCHAR) IS NULL OR model_version = CAST($model AS VARCHAR))
-    ORDER BY place LIMIT 1
+    WHERE model_version = coalesce(CAST($model AS VARCHAR), model_version) ORDER BY place LIMIT 1
 )
 SELECT r.word, r.kind, max(r.tweets) AS tweets
 FROM word_label_reliance AS r SEMI JOIN scope USING (model_version, method, baseline)

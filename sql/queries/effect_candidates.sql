@@ -8,8 +8,7 @@
 -- columns: word, kind, tweets, strength
 WITH scope AS (
     SELECT model_version, method, baseline FROM explained
-    WHERE sampled AND (CAST($model AS VARCHAR) IS NULL OR model_version = CAST($model AS VARCHAR))
-    ORDER BY place LIMIT 1
+    WHERE model_version = coalesce(CAST($model AS VARCHAR), model_version) ORDER BY place LIMIT 1
 ),
 pairs AS (
     SELECT
