@@ -24,7 +24,7 @@ spread AS (
 standard AS (
     SELECT
         r.model_version, r.method, r.baseline, r.word, r.kind, r.label, r.tweets,
-        r.mean_score / s.unit AS reliance, r.se_tweet / s.unit AS se
+        r.mean_score / s.unit AS reliance, r.se_tweet / s.unit AS se, r.df
     FROM word_label_reliance AS r JOIN spread AS s USING (model_version, method, baseline)
     WHERE r.tweets >= coalesce(CAST($min_tweets AS BIGINT), 1)
 ),
@@ -35,7 +35,7 @@ compared AS (
         sqrt(a.se ** 2 + b.se ** 2) AS se,
         -- Welch's degrees of freedom
         (a.se ** 2 + b.se ** 2) ** 2
-            / nullif(a.se ** 4 / nullif(a.tweets - 1, 0) + b.se ** 4 / nullif(b.tweets - 1, 0), 0) AS df
+            / nullif(a.se ** 4 / a.df + b.se ** 4 / b.df, 0) AS df
     FROM (SELECT * FROM standard SEMI JOIN one USING (model_version, method, baseline)) AS a
     JOIN (SELECT * FROM standard SEMI JOIN other USING (model_version, method, baseline)) AS b USING (word, label)
 )

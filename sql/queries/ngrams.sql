@@ -35,16 +35,13 @@ estimates AS (
     SELECT
         label, ngram, n, count(*) AS tweets, CAST(sum(occurrences) AS BIGINT) AS occurrences,
         sum(w) AS corpus_tweets, sum(w * x) / sum(w) AS mean_score, sum(w * x) AS total_score,
-        CASE WHEN count(*) > 1 THEN sqrt(
-            count(*) / (count(*) - 1)
-            * greatest(0, sum(w * w * x * x) - 2 * mean_score * sum(w * w * x) + mean_score ** 2 * sum(w * w))
-        ) / sum(w) END AS se_tweet
+        cluster_error(w * x, w) AS se_tweet, effective_df(sum(w ** 2), sum(w ** 4)) AS df
     FROM per_tweet
     GROUP BY label, ngram, n
 )
 SELECT
     label, ngram, n, tweets, occurrences, corpus_tweets, mean_score,
-    mean_score - student_975(tweets - 1) * se_tweet AS low, mean_score + student_975(tweets - 1) * se_tweet AS high,
+    mean_score - student_975(df) * se_tweet AS low, mean_score + student_975(df) * se_tweet AS high,
     total_score
 FROM estimates
 WHERE tweets >= coalesce(CAST($min_tweets AS BIGINT), 1) AND total_score <> 0

@@ -8,7 +8,7 @@
 -- columns: word, role, edit, label, tweets, mean_score, low, high, change_of_p, flip_rate, floor
 SELECT
     e.word, e.role, e.edit, e.label, e.tweets, e.mean_score,
-    e.mean_score - student_975(e.clusters - 1) * e.se AS low, e.mean_score + student_975(e.clusters - 1) * e.se AS high,
+    e.mean_score - student_975(e.df) * e.se AS low, e.mean_score + student_975(e.df) * e.se AS high,
     e.mean_change_of_p AS change_of_p, e.flip_rate, f.floor
 FROM word_label_edit AS e
 SEMI JOIN last_explained USING (model_version)

@@ -28,7 +28,9 @@ WITH sums AS (
         CAST(sum(tweets) AS BIGINT) AS tweets, CAST(sum(occurrences) AS BIGINT) AS occurrences,
         sum(p.w * tweets) AS w, sum(p.w * x) AS wx, sum(p.w * xx) AS wxx, sum(p.w * abs_x) AS w_abs_x,
         sum(p.w ** 2 * tweets) AS w2, sum(p.w ** 2 * x) AS w2x, sum(p.w ** 2 * xx) AS w2xx,
+        sum(p.w ** 3 * tweets) AS w3, sum(p.w ** 4 * tweets) AS w4,
         sum(p.v * tweets) AS v, sum(p.v * x) AS vx, sum(p.v * xx) AS vxx,
+        sum(p.v * p.w * tweets) AS vw, sum(p.v ** 2 * tweets) AS v2,
         sum(p.w * positive) AS w_positive, sum(p.w * strongest) AS w_strongest
     FROM sums_parts AS p
     GROUP BY model_version, method, baseline, word, label
@@ -43,11 +45,16 @@ CREATE VIEW word_label_reliance AS
 SELECT
     model_version, method, baseline, word, kind, label, tweets, occurrences, w AS corpus_tweets,
     wx / w AS mean_score,
-    sqrt(greatest(0, vxx - 2 * (wx / w) * vx + (wx / w) ** 2 * v)) / w AS se_design,
+    CASE WHEN v = 0 THEN 0 WHEN tweets > 1 THEN
+        sqrt(small_sample(v, vw, w, w2) * greatest(0, vxx - 2 * (wx / w) * vx + (wx / w) ** 2 * v)) / w
+    END AS se_design,
+    mean_score - coalesce(student_975(effective_df(v, v2)), 0) * se_design AS corpus_low,
+    mean_score + coalesce(student_975(effective_df(v, v2)), 0) * se_design AS corpus_high,
     CASE WHEN tweets > 1 THEN
-        sqrt(tweets / (tweets - 1) * greatest(0, w2xx - 2 * (wx / w) * w2x + (wx / w) ** 2 * w2)) / w
+        sqrt(small_sample(w2, w3, w, w2) * greatest(0, w2xx - 2 * (wx / w) * w2x + (wx / w) ** 2 * w2)) / w
     END AS se_tweet,
-    mean_score - student_975(tweets - 1) * se_tweet AS low, mean_score + student_975(tweets - 1) * se_tweet AS high,
+    effective_df(w2, w4) AS df,
+    mean_score - student_975(df) * se_tweet AS low, mean_score + student_975(df) * se_tweet AS high,
     wx AS total_score,
     w_abs_x / sum(w_abs_x) OVER (PARTITION BY model_version, method, baseline, label) AS share_of_scores,
     w_positive / w AS share_positive, w_strongest / w AS share_strongest
@@ -57,8 +64,11 @@ COMMENT ON VIEW word_label_reliance IS
 COMMENT ON COLUMN word_label_reliance.tweets IS 'sampled tweets with the word; copies of one text count once';
 COMMENT ON COLUMN word_label_reliance.corpus_tweets IS 'estimated tweets of the corpus with the word';
 COMMENT ON COLUMN word_label_reliance.mean_score IS 'centred logits a tweet that holds the word';
-COMMENT ON COLUMN word_label_reliance.se_design IS 'centred logits: how well the sample shows this corpus (Poisson sampling, linearised); 0 when every tweet was explained';
+COMMENT ON COLUMN word_label_reliance.se_design IS 'centred logits: how well the sample shows this corpus (Poisson sampling, linearised); 0 when every tweet was explained, null for a single one';
+COMMENT ON COLUMN word_label_reliance.corpus_low IS 'centred logits: lower end of the 95 % interval of the mean over this corpus (Student''s t, se_design)';
+COMMENT ON COLUMN word_label_reliance.corpus_high IS 'centred logits: upper end of the 95 % interval of the mean over this corpus (Student''s t, se_design)';
 COMMENT ON COLUMN word_label_reliance.se_tweet IS 'centred logits: how well these tweets show others like them, distinct texts taken as independent; null for a single one';
+COMMENT ON COLUMN word_label_reliance.df IS 'degrees of freedom of se_tweet: texts less one where they weigh the same, fewer where few weigh most';
 COMMENT ON COLUMN word_label_reliance.low IS 'centred logits: lower end of the 95 % interval (Student''s t, se_tweet)';
 COMMENT ON COLUMN word_label_reliance.high IS 'centred logits: upper end of the 95 % interval (Student''s t, se_tweet)';
 COMMENT ON COLUMN word_label_reliance.total_score IS 'centred logits, estimated sum over the corpus';

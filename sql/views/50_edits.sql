@@ -47,7 +47,7 @@ means AS (
         model_version, word, any_value(role) AS role, edit, label,
         CAST(sum(n) AS BIGINT) AS tweets, any_value(by_author) AS by_author, count(*) AS clusters,
         sum(x) / sum(n) AS mean_score,
-        cluster_error(x, n) AS se,
+        cluster_error(x, n) AS se, effective_df(sum(n ** 2), sum(n ** 4)) AS df,
         sum(change_of_p) / sum(n) AS mean_change_of_p, sum(flips) / sum(n) AS flip_rate
     FROM clusters
     GROUP BY model_version, word, edit, label
@@ -57,5 +57,6 @@ COMMENT ON TABLE word_label_edit IS 'one row a model, word, edit and label: the 
 COMMENT ON COLUMN word_label_edit.by_author IS 'true: se is clustered by author; false: by tweet, because fewer than 10 authors wrote them';
 COMMENT ON COLUMN word_label_edit.mean_score IS 'centred logits a tweet that the word adds to the label';
 COMMENT ON COLUMN word_label_edit.se IS 'centred logits; null with a single cluster';
+COMMENT ON COLUMN word_label_edit.df IS 'degrees of freedom of se: clusters less one where they hold as many tweets, fewer where few hold most';
 COMMENT ON COLUMN word_label_edit.mean_change_of_p IS 'probability that the word adds to the label';
 COMMENT ON COLUMN word_label_edit.flip_rate IS 'share of tweets that the edit gave the label or took it from, 0 to 1';

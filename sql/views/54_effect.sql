@@ -3,9 +3,9 @@ CREATE VIEW word_label_effect AS
 WITH tested AS (
     SELECT
         e.*, f.floor, f.control_words,
-        mean_score - student_975(clusters - 1) * se AS low, mean_score + student_975(clusters - 1) * se AS high,
-        student_z((mean_score - floor) / nullif(se, 0), clusters - 1) AS z_towards,
-        student_z((-mean_score - floor) / nullif(se, 0), clusters - 1) AS z_away
+        mean_score - student_975(df) * se AS low, mean_score + student_975(df) * se AS high,
+        student_z((mean_score - floor) / nullif(se, 0), df) AS z_towards,
+        student_z((-mean_score - floor) / nullif(se, 0), df) AS z_away
     FROM word_label_edit AS e
     LEFT JOIN control_floor AS f
         ON f.model_version = e.model_version AND f.measure = e.edit AND f.bin = frequency_bin(e.tweets)

@@ -23,18 +23,19 @@ clusters AS (
     GROUP BY ALL
 )
 SELECT
-    model_version, method, baseline, word, label, any_value(by_author) AS by_author, count(*) AS clusters,
-    cluster_error(x, n) AS se_cluster
+    model_version, method, baseline, word, label, any_value(by_author) AS by_author,
+    cluster_error(x, n) AS se_cluster, effective_df(sum(n ** 2), sum(n ** 4)) AS df
 FROM clusters
 GROUP BY model_version, method, baseline, word, label;
 COMMENT ON TABLE word_label_clustered IS 'one row a model, method, baseline, edited word and label: the error of its reliance, by author';
 COMMENT ON COLUMN word_label_clustered.se_cluster IS 'centred logits; null with a single cluster';
+COMMENT ON COLUMN word_label_clustered.df IS 'degrees of freedom of se_cluster';
 
 -- The three witnesses side by side, each with its one-sided p in either direction.
 CREATE VIEW word_label_witnesses AS
 WITH measured AS (
     SELECT
-        r.*, f.floor, coalesce(c.se_cluster, r.se_tweet) AS se, coalesce(c.clusters, r.tweets) AS clusters,
+        r.* REPLACE (coalesce(c.df, r.df) AS df), f.floor, coalesce(c.se_cluster, r.se_tweet) AS se,
         coalesce(c.by_author, false) AS by_author
     FROM word_label_reliance AS r
     LEFT JOIN control_floor AS f
@@ -46,15 +47,15 @@ WITH measured AS (
 ),
 reliance AS (
     SELECT
-        *, student_z((mean_score - floor) / nullif(se, 0), clusters - 1) AS z_towards,
-        student_z((-mean_score - floor) / nullif(se, 0), clusters - 1) AS z_away
+        *, student_z((mean_score - floor) / nullif(se, 0), df) AS z_towards,
+        student_z((-mean_score - floor) / nullif(se, 0), df) AS z_away
     FROM measured
 )
 SELECT
     r.model_version, r.method, r.baseline, r.word, r.kind, r.label,
     a.docs, a.log_odds AS association, a.low AS association_low, a.high AS association_high,
-    r.tweets, r.mean_score AS reliance, r.mean_score - student_975(r.clusters - 1) * r.se AS reliance_low,
-    r.mean_score + student_975(r.clusters - 1) * r.se AS reliance_high, r.floor AS reliance_floor,
+    r.tweets, r.mean_score AS reliance, r.mean_score - student_975(r.df) * r.se AS reliance_low,
+    r.mean_score + student_975(r.df) * r.se AS reliance_high, r.floor AS reliance_floor,
     e.tweets AS edited_tweets, e.mean_score AS effect, e.low AS effect_low, e.high AS effect_high, e.floor AS effect_floor,
     e.within_floor AS effect_within_floor, e.mean_change_of_p AS effect_on_p, e.flip_rate,
     r.by_author AND e.by_author AS by_author,

@@ -88,8 +88,8 @@ def test_a_first_start_that_is_killed_goes_on_and_leaves_a_users_own_model_alone
     made, store = tmp_path / "models" / "default", tmp_path / "stores" / "default"
     invented = store.parent / "first-start"
     invented.mkdir(parents=True)
-    synthetic.tweets(600, seed=1).write_csv(invented / "labelled.csv")
-    synthetic.tweets(300, seed=2, planted=False).drop("label").write_csv(invented / "stream.csv")
+    synthetic.tweets(240, seed=1).write_csv(invented / "labelled.csv")
+    synthetic.tweets(150, seed=2, planted=False).drop("label").write_csv(invented / "stream.csv")
     start = ("first-start", "--model", made, "--store", store)
     checkpoints = "default.first-start/default.training/final/checkpoint-*/trainer_state.json"
     killed_when(lambda: list(made.parent.glob(checkpoints)), *start)
@@ -97,7 +97,7 @@ def test_a_first_start_that_is_killed_goes_on_and_leaves_a_users_own_model_alone
     assert not made.exists()
     done = camembias(*start)
     assert done.returncode == 0, done.stderr
-    assert rows(store, "predictions").height == 300
+    assert rows(store, "predictions").height == 150
     assert rows(store, "models")["name"].to_list() == ["default"]
     assert bundle.load(made).name == "default"
     assert list(made.parent.iterdir()) == [made]

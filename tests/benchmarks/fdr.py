@@ -4,7 +4,8 @@
 
 A replicate is a model version of its own: many share a store, and with it one refresh. Of its words some go with a
 label in training, lean on it and move it (true), some do one or two of these (the traps), the rest do nothing. Scores
-of one author go up and down together, and a tweet's attribution and effect do, too.
+of one author go up and down together, and a tweet's attribution and effect do, too. A third of the explained tweets
+stands for itself, a third for two tweets each, a third for ten.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from _sql_store import RATES, SEED, draws
 
 from camembias import catalog, store
 from camembias.schemas import TABLES
@@ -23,7 +25,7 @@ LABELS = ("avion", "nucléaire", "viande")
 WORDS, TRUE, TRAPS = 60, 8, 6  # TRAPS of each sort: association only, no effect, no reliance
 TWEETS, HELD, DOCS, AUTHORS = 240, 8, 400, 40
 PURITY, SIZE, STRAY = 0.8, 0.9, 0.08  # P(label | word), centred logits of a word that acts, spread of one that does not
-SEED, DAY = "s", datetime(2024, 3, 1, tzinfo=UTC)
+DAY = datetime(2024, 3, 1, tzinfo=UTC)
 SIDES = np.array([2, -1, -1]) / 2  # towards the first label is away from the others
 
 
@@ -33,6 +35,13 @@ def roles() -> np.ndarray:
     sorts += [sort for sort in ((1, 0, 0), (1, 1, 0), (1, 0, 1)) for _ in range(TRAPS)]
     sorts.append((0, 1, 1))  # one: what goes with no label counts as control word, and many would raise the floor
     return np.array(sorts + [(0, 0, 0)] * (WORDS - len(sorts)), dtype=float)
+
+
+def sample(dice: np.random.Generator, version: str) -> pl.DataFrame:
+    """TWEETS drawn tweets, as many of each stratum."""
+    chance = 1 / np.array(list(RATES.values()))
+    keys = dice.choice(list(RATES), p=chance / chance.sum(), size=12 * TWEETS).tolist()
+    return draws([f"{version}-{number}" for number in range(len(keys))], keys).head(TWEETS)
 
 
 def replicate(dice: np.random.Generator, version: str) -> dict[str, pl.DataFrame]:
@@ -48,7 +57,8 @@ def replicate(dice: np.random.Generator, version: str) -> dict[str, pl.DataFrame
     shared = dice.normal(scale=0.5, size=(TWEETS, HELD, 3)) + moods
     scores = means[held, 0] + shared + dice.normal(scale=0.5, size=shared.shape)  # (tweets, held, labels)
     changes = means[held, 1] + shared + dice.normal(scale=0.5, size=shared.shape)
-    ids = [f"{version}-{number}" for number in range(TWEETS)]
+    drawn = sample(dice, version)
+    ids = drawn["tweet_id"].to_list()
     words = [f"mot{number}" for number in range(WORDS)]
     explanations = [
         {
@@ -89,16 +99,17 @@ def replicate(dice: np.random.Generator, version: str) -> dict[str, pl.DataFrame
         for number, row in enumerate(holds)
     ]
     design = {
-        **{"design_id": version, "rule": "uniform", "model_version": version, "serving_version": version},
+        **{"design_id": version, "rule": "stratified", "model_version": version, "serving_version": version},
         **{"framed_at": DAY, "frame_tweets": TWEETS, "method": "ig", "baseline": "mask", "seed": SEED},
-        **{"rates": [{"key": "all", "tweets": TWEETS, "rate": 1.0}], "expected": float(TWEETS), "created_at": DAY},
+        **{"rates": [{"key": key, "tweets": TWEETS, "rate": rate} for key, rate in RATES.items()]},
+        **{"expected": float(TWEETS), "created_at": DAY},
     }
     rows = {
         "explanations": explanations,
         "effects": edits,
         "training_words": training,
         "designs": [design],
-        "draws": [{"design_id": version, "tweet_id": tweet, "key": "all", "pi": 1.0} for tweet in ids],
+        "draws": drawn.with_columns(design_id=pl.lit(version)).rows(named=True),
         "models": [
             {"model_version": version, "serving_version": version, "name": "n", "labels": LABELS, "seen_at": DAY}
         ],

@@ -162,7 +162,8 @@ def test_ngrams_weigh_a_tweet_by_what_it_stands_for(tmp_path: Path) -> None:
     (row,) = ask(made, "ngrams", label="avion", n="2", min_tweets="2")
     x1, x2 = 2.0, 1.0 + 4.0
     mean = (x1 + 4 * x2) / 5
-    error = sqrt(2 * ((x1 - mean) ** 2 + 16 * (x2 - mean) ** 2)) / 5
+    short = 17 * (1 + 17 / 25) - 2 * 65 / 5  # Σ weight², Σ weight³: 17 and 65
+    error = sqrt(17 / short * ((x1 - mean) ** 2 + 16 * (x2 - mean) ** 2)) / 5
     assert row[:6] == ("avion", "le train", 2, 2, 3, 5.0)
     assert row[6:] == close(mean, mean - 12.706205 * error, mean + 12.706205 * error, 5 * mean)
 

@@ -113,13 +113,26 @@ def per_tweet(scores: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def clustered(values: np.ndarray, weights: np.ndarray, clusters: list[str]) -> tuple[float, float, int]:
-    """Weighted mean, its cluster-robust error with the correction G / (G - 1), and G."""
-    mean = float((values * weights).sum() / weights.sum())
-    names = sorted(set(clusters))
-    sums = [((values - mean) * weights)[[c == name for c in clusters]].sum() for name in names]
-    error = np.sqrt(len(names) / (len(names) - 1) * np.square(sums).sum()) / weights.sum()
-    return mean, float(error), len(names)
+def weighted_error(values: np.ndarray, units: np.ndarray, squares: np.ndarray) -> tuple[float, float]:
+    """Error of Σ units · values / Σ units from Σ squares · residual², unbiased where all values vary alike, and its df.
+
+    By matrices: the residuals are M · values, so that the sum of squares expects trace(M' A M) times their variance.
+    """
+    n = len(values)
+    made = np.eye(n) - np.outer(np.ones(n), units / units.sum())
+    short = np.trace(made.T @ np.diag(squares) @ made)
+    residuals = made @ values
+    error = np.sqrt((squares * residuals**2).sum() * squares.sum() / short) / units.sum()
+    return float(error), max(1.0, float(squares.sum() ** 2 / (squares**2).sum() - 1))
+
+
+def clustered(values: np.ndarray, weights: np.ndarray, clusters: list[str]) -> tuple[float, float, float]:
+    """Weighted mean, its cluster-robust error, and the degrees of freedom of that."""
+    inside = np.array([[c == name for c in clusters] for name in sorted(set(clusters))])
+    units = inside @ weights
+    return float((values * weights).sum() / weights.sum()), *weighted_error(
+        inside @ (values * weights) / units, units, units**2
+    )
 
 
 def authors_or_tweets(rows: pl.DataFrame) -> list[str]:
@@ -141,9 +154,10 @@ def test_reliance_is_the_hajek_estimate_with_its_two_errors(random_store, scores
         assert row["corpus_tweets"] == pytest.approx((1 / pi).sum())
         assert row["mean_score"] == pytest.approx(mean)
         assert row["total_score"] == pytest.approx((x / pi).sum())
-        design = np.sqrt(((1 - pi) / pi**2 * (x - mean) ** 2).sum()) / (1 / pi).sum()
+        design, df = weighted_error(x, 1 / pi, (1 - pi) / pi**2)
         assert row["se_design"] == pytest.approx(design)
-        assert row["se_tweet"] == pytest.approx(clustered(x, 1 / pi, [str(i) for i in range(len(x))])[1])
+        assert row["corpus_high"] == pytest.approx(mean + stats.t.ppf(0.975, df) * design, rel=1e-3)
+        assert (row["se_tweet"], row["df"]) == pytest.approx(clustered(x, 1 / pi, [str(i) for i in range(len(x))])[1:])
         assert row["share_positive"] == pytest.approx((1 / pi)[x > 0].sum() / (1 / pi).sum())
     assert found.group_by("label").agg(pl.col("share_of_scores").sum())["share_of_scores"].to_list() == [
         pytest.approx(1)
@@ -194,8 +208,9 @@ def test_an_effect_is_what_the_word_adds_and_its_error_is_by_author(random_store
         change = before - after
         x = (change - change.mean(axis=1, keepdims=True))[:, place]
         clusters = authors_or_tweets(mine.with_columns(author=pl.col("tweet_id").replace_strict(authors)))
-        mean, error, count = clustered(x, np.ones(len(x)), clusters)
-        assert (row["mean_score"], row["se"], row["clusters"]) == (pytest.approx(mean), pytest.approx(error), count)
+        found_so = (row["mean_score"], row["se"], row["df"])
+        assert found_so == pytest.approx(clustered(x, np.ones(len(x)), clusters))
+        assert row["clusters"] == len(set(clusters))
         flips = [b != a and row["label"] in (a, b) for b, a in mine.select("label_before", "label_after").iter_rows()]
         assert row["flip_rate"] == pytest.approx(np.mean(flips))
 
@@ -206,10 +221,10 @@ def test_verdicts_follow_from_the_three_p(random_store, scores):
     truth = per_tweet(scores)
     for row in found.iter_rows(named=True):
         mine = truth.filter(word=row["word"], label=row["label"])
-        mean, error, count = clustered(mine["score"].to_numpy(), 1 / mine["pi"].to_numpy(), authors_or_tweets(mine))
+        mean, error, df = clustered(mine["score"].to_numpy(), 1 / mine["pi"].to_numpy(), authors_or_tweets(mine))
         t = (mean - row["reliance_floor"]) / error
-        assert row["reliance_p_towards"] == pytest.approx(stats.t.sf(t, count - 1), rel=0.08, abs=1e-9)
-        assert row["reliance_low"] == pytest.approx(mean - stats.t.ppf(0.975, count - 1) * error, rel=1e-3, abs=1e-3)
+        assert row["reliance_p_towards"] == pytest.approx(stats.t.sf(t, df), rel=0.08, abs=1e-9)
+        assert row["reliance_low"] == pytest.approx(mean - stats.t.ppf(0.975, df) * error, rel=1e-3, abs=1e-3)
     sides = [
         np.max([found[f"{witness}_p_{side}"].to_numpy() for witness in ("association", "reliance", "effect")], axis=0)
         for side in ("towards", "away")
