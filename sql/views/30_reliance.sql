@@ -48,8 +48,8 @@ SELECT
     CASE WHEN v = 0 THEN 0 WHEN tweets > 1 THEN
         sqrt(small_sample(v, vw, w, w2) * greatest(0, vxx - 2 * (wx / w) * vx + (wx / w) ** 2 * v)) / w
     END AS se_design,
-    mean_score - coalesce(student_975(effective_df(v, v2)), 0) * se_design AS corpus_low,
-    mean_score + coalesce(student_975(effective_df(v, v2)), 0) * se_design AS corpus_high,
+    mean_score - student_975(effective_df(v, v2)) * se_design AS corpus_low,
+    mean_score + student_975(effective_df(v, v2)) * se_design AS corpus_high,
     CASE WHEN tweets > 1 THEN
         sqrt(small_sample(w2, w3, w, w2) * greatest(0, w2xx - 2 * (wx / w) * w2x + (wx / w) ** 2 * w2)) / w
     END AS se_tweet,

@@ -44,7 +44,8 @@ from export.job import export
 
 console = Console(width=140)
 FEWEST_RESCORED = 0.03
-START = 64  # tweets of the small job whose time is taken off the large one's, start-up included
+WARM = 64  # tweets that each way gets before it is timed
+LONGER = 3  # times as many tweets in the command's large job as in its small one; its rate is taken from the difference
 RETWEETS = 0.6  # of the stream that shows what knowing a text saves
 REFERENCE = "Hugging Face pipeline, PyTorch, batch 32"
 
@@ -81,17 +82,18 @@ def main() -> None:
 def benchmark(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     invented = base.invented_words()
     made = _model(options, options.keep or scratch, invented)
-    tweets = base.tweets(options.tweets, 7, invented).unique("text", maintain_order=True)
+    stream = base.tweets(LONGER * options.tweets, 7, invented).unique("text", maintain_order=True)
+    tweets = stream.head(options.tweets)
     texts = tweets["text"].to_list()
     threads, length = cpu_count(), made.manifest.max_length
     fp32 = Scorer.open(made.layout, made.layout.onnx, length, threads)
     int8 = Scorer.open(made.layout, made.layout.onnx_int8, length, threads) if _int8(made) else fp32
     plain = _progress("the graphs of the others", lambda: rivals.plain_graphs(made, scratch / "plain"))
-    tweets.write_parquet(scratch / "large.parquet")
-    tweets.head(START).write_parquet(scratch / "small.parquet")
+    stream.write_parquet(scratch / "large.parquet")
+    tweets.write_parquet(scratch / "small.parquet")
     retweeted(tweets).write_parquet(scratch / "retweets.parquet")
     calibration = base.tweets(96, 9, invented)["text"].to_list()
-    command = Command(made, scratch)
+    command = Command(made, scratch, len(stream) / len(tweets) - 1)
     rows = [
         _row(REFERENCE, lambda: rivals.hugging_face(made)),
         _row("optimum pipeline, fp32, batch 32", lambda: rivals.optimum(made, plain, "model.onnx")),
@@ -146,7 +148,7 @@ def _row(name: str, make: Callable[[], rivals.Way]) -> Row:
 def _run(row: Row, texts: list[str]) -> None:
     assert row.way is not None
     if row.labels is None and not isinstance(row.way, Command):
-        row.way(texts[:START])  # warm
+        row.way(texts[:WARM])
     began = time.perf_counter()
     row.labels = row.way(texts)
     row.seconds.append(row.way.steady_s if isinstance(row.way, Command) else time.perf_counter() - began)
@@ -180,7 +182,7 @@ def _raw(made: Bundle, int8: Scorer, fp32: Scorer, texts: list[str]) -> rivals.W
     exact = [open_session(made.layout.onnx) for _ in range(threads)]
 
     def classify(same: list[str]) -> rivals.Ids:
-        assert len(same) in (len(texts), START)  # START: the warm-up
+        assert len(same) in (len(texts), WARM)
         labels = _on_sessions(quick, first, len(texts))
         labels[again] = _on_sessions(exact, second, len(again))
         return labels
@@ -201,10 +203,11 @@ def _on_sessions(sessions: list[Any], batches: list[Any], tweets: int) -> rivals
 
 
 class Command:
-    """`camembias classify` in a process of its own, on a small file and a large one."""
+    """`camembias classify` in a process of its own, on the tweets that the others get, and on more."""
 
-    def __init__(self, made: Bundle, scratch: Path) -> None:
-        self.made, self.scratch, self.jobs = made, scratch, 0
+    def __init__(self, made: Bundle, scratch: Path, more: float) -> None:
+        """`more`: the tweets by which the large file is longer, in multiples of the small one."""
+        self.made, self.scratch, self.more, self.jobs = made, scratch, more, 0
         self.steady_s = 0.0
         self.retweets_ratio: list[float] = []
         self.start_s: list[float] = []
@@ -212,16 +215,16 @@ class Command:
         self.peak_bytes = 0
 
     def __call__(self, texts: list[str]) -> rivals.Ids:
-        small, _ = self._job("small.parquet")
-        large, store = self._job("large.parquet")
-        # The small job's own tweets are taken off with its start: what is left is the rate in between.
-        self.steady_s = (large - small) * len(texts) / max(1, len(texts) - START)
-        self.start_s.append(small - self.steady_s * START / len(texts))
-        self.total_s.append(large)
+        small, store = self._job("small.parquet")
+        large, _ = self._job("large.parquet")
+        # Both jobs start, and both end with a batch that one thread waits for: the rate is that of what lies between.
+        self.steady_s = (large - small) / self.more
+        self.start_s.append(small - self.steady_s)
+        self.total_s.append(small)
         retweets, _ = self._job("retweets.parquet")
         self.retweets_ratio.append(self.steady_s / (retweets - self.start_s[-1]))
         rows = stores.open_existing(store).scan("predictions").select("tweet_id", "label").collect()
-        tweets = pl.read_parquet(self.scratch / "large.parquet").select("tweet_id")
+        tweets = pl.read_parquet(self.scratch / "small.parquet").select("tweet_id")
         labels = tweets.join(rows, on="tweet_id", how="left", maintain_order="left")["label"].to_list()
         return np.array([self.made.manifest.labels.index(label) for label in labels])
 

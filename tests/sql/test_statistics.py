@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from camembias import catalog, store
@@ -281,6 +283,22 @@ def test_tails_of_the_normal_and_of_student(empty_store):
 def test_intervals_are_as_wide_as_students(df, empty_store):
     got = ask(empty_store, f"SELECT student_975({df}) AS t")["t"][0]
     assert got == pytest.approx(stats.t.ppf(0.975, df), rel=2e-3)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(units=st.lists(st.floats(1, 1000), min_size=2, max_size=12), seed=st.integers(0, 99))
+def test_errors_of_unequal_units_are_right_on_average_and_few_heavy_ones_are_few(units, seed, empty_store):
+    n = np.array(units)
+    x = np.random.default_rng(seed).normal(size=len(n))
+    asked = f"SELECT unnest({n.tolist()}) AS n, unnest({x.tolist()}) AS x"
+    sql = f"SELECT cluster_error(n * x, n), effective_df(sum(n ** 2), sum(n ** 4)) FROM ({asked})"
+    assert ask(empty_store, sql).row(0) == pytest.approx(weighted_error(x, n, n**2), rel=1e-3)
+
+
+def test_a_unit_that_outweighs_all_by_far_leaves_no_error_to_speak_of(empty_store):
+    """Rounding takes all of it: no number, rather than the root of a negative one."""
+    found = ask(empty_store, "SELECT small_sample(1 + 1e40, 1 + 1e60, 1 + 1e20, 1 + 1e40) AS factor")
+    assert found["factor"].to_list() == [None]
 
 
 def test_nothing_is_confirmed_without_controls(random_store, tmp_path):
