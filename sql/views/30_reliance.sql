@@ -45,14 +45,10 @@ CREATE VIEW word_label_reliance AS
 SELECT
     model_version, method, baseline, word, kind, label, tweets, occurrences, w AS corpus_tweets,
     wx / w AS mean_score,
-    CASE WHEN v = 0 THEN 0 WHEN tweets > 1 THEN
-        sqrt(small_sample(v, vw, w, w2) * greatest(0, vxx - 2 * (wx / w) * vx + (wx / w) ** 2 * v)) / w
-    END AS se_design,
+    CASE WHEN v = 0 THEN 0 WHEN tweets > 1 THEN weighted_error(v, vw, vx, vxx, w, w2, wx / w) END AS se_design,
     mean_score - student_975(effective_df(v, v2)) * se_design AS corpus_low,
     mean_score + student_975(effective_df(v, v2)) * se_design AS corpus_high,
-    CASE WHEN tweets > 1 THEN
-        sqrt(small_sample(w2, w3, w, w2) * greatest(0, w2xx - 2 * (wx / w) * w2x + (wx / w) ** 2 * w2)) / w
-    END AS se_tweet,
+    CASE WHEN tweets > 1 THEN weighted_error(w2, w3, w2x, w2xx, w, w2, wx / w) END AS se_tweet,
     effective_df(w2, w4) AS df,
     mean_score - student_975(df) * se_tweet AS low, mean_score + student_975(df) * se_tweet AS high,
     wx AS total_score,

@@ -45,7 +45,7 @@ clusters AS (
 means AS (
     SELECT
         model_version, word, any_value(role) AS role, edit, label,
-        CAST(sum(n) AS BIGINT) AS tweets, any_value(by_author) AS by_author, count(*) AS clusters,
+        CAST(sum(n) AS BIGINT) AS tweets, any_value(by_author) AS by_author,
         sum(x) / sum(n) AS mean_score,
         cluster_error(x, n) AS se, effective_df(sum(n ** 2), sum(n ** 4)) AS df,
         sum(change_of_p) / sum(n) AS mean_change_of_p, sum(flips) / sum(n) AS flip_rate

@@ -78,7 +78,7 @@ def reliance(rows: pl.DataFrame, samples: dict[str, pl.DataFrame]) -> pl.DataFra
     with duckdb.connect() as connection:
         connection.register("sums_parts", pl.concat(parts).to_arrow())
         connection.execute("CREATE MACRO word_kind(word) AS ''")  # takes no part
-        for name in ("20_small_sample", "20_effective_df", "30_student_975"):
+        for name in ("20_effective_df", "20_weighted_error", "30_student_975"):
             connection.execute(dict(sqlfiles.statements("macros"))[name])
         for statement in duckdb.extract_statements(dict(sqlfiles.statements("views"))["30_reliance"]):
             if "sampled_word_scores" not in statement.query:  # a view over the parts of a store
