@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from threading import Lock
@@ -78,28 +77,38 @@ Entry = tuple[bytes, bool]  # logits of the labels as float32, and whether they 
 
 @dataclass(slots=True)
 class ScoreCache:
-    """Logits of the texts scored last, by text hash: a retweet is not scored again while its text is in here."""
+    """Logits of the texts scored last, by text hash: a retweet is not scored again while its text is in here.
+
+    Two generations of half the limit each: what is used goes to the young one; when that is full it becomes the old
+    one, and the old one goes. The last limit / 2 texts are always in here. Plain dicts that only grow and are dropped
+    whole cost less memory than one in which the oldest entry makes room for each new one.
+    """
 
     limit: int = CACHE_TEXTS
-    _entries: OrderedDict[str, Entry] = field(default_factory=OrderedDict)
+    _young: dict[str, Entry] = field(default_factory=dict)
+    _old: dict[str, Entry] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)  # the next window looks things up while this one is scored
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._young) + len(self._old)
 
     def found(self, text_hashes: Iterable[str]) -> dict[str, Entry]:
         """The entries of those texts that are here, each marked as used now."""
         with self._lock:
-            found = {name: entry for name in text_hashes if (entry := self._entries.get(name)) is not None}
-            for name in found:
-                self._entries.move_to_end(name)
+            there = ((name, self._young.get(name) or self._old.get(name)) for name in text_hashes)
+            found = {name: entry for name, entry in there if entry is not None}
+            self._use(found)
         return found
 
     def put(self, entries: dict[str, Entry]) -> None:
         with self._lock:
-            self._entries.update(entries)
-            while len(self._entries) > self.limit:
-                self._entries.popitem(last=False)
+            self._use(entries)
+
+    def _use(self, entries: dict[str, Entry]) -> None:
+        for name, entry in entries.items():
+            if name not in self._young and len(self._young) >= self.limit // 2:
+                self._old, self._young = self._young, {}
+            self._young[name] = entry
 
     def warm(self, store: Store, parts: list[str]) -> None:
         """Fill from parts, given oldest first: the latest ones, as many as there is room for."""

@@ -92,22 +92,22 @@ def test_closing_early_ends_the_thread():
     assert threading.active_count() == before
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.lists(st.lists(st.integers(0, 30), max_size=8, unique=True), max_size=30), st.integers(1, 12))
-def test_the_cache_holds_the_last_used_and_never_more_than_its_limit(rounds, limit):
-    cache, model = ScoreCache(limit), {}  # the model: a dict in order of last use
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 30), max_size=8, unique=True), max_size=30), st.integers(1, 6))
+def test_the_cache_holds_the_last_used_and_never_more_than_its_limit(rounds, half):
+    cache, latest, order = ScoreCache(2 * half), {}, []  # the latest scores of every text; texts in order of last use
     for number, names in enumerate(rounds):
         keys = [str(name) for name in names]
-        expected = {key: model[key] for key in keys if key in model}
-        assert cache.found(keys) == expected
-        fresh = [key for key in keys if key not in expected]
+        found = cache.found(keys)
+        assert found == {key: latest[key] for key in found}
+        assert found.keys() >= set(keys) & set(order[-half:]), "the last half are always there"
+        fresh = [key for key in keys if key not in found]
         new = entries(fresh, np.full((len(fresh), 2), number, dtype=np.float32), np.zeros(len(fresh), dtype=bool))
         cache.put(new)
-        for key in expected:
-            model[key] = model.pop(key)
-        model |= new
-        model = dict(list(model.items())[-limit:])
-        assert len(cache) == len(model)
+        latest |= new
+        used = [*found, *new]
+        order = [*(key for key in order if key not in used), *used]
+        assert len(cache) <= 2 * half
 
 
 def test_cpus_follow_both_versions_of_the_control_group(tmp_path):
