@@ -34,32 +34,34 @@ def load_tokenizer(layout: Layout, max_length: int) -> Tokenizer:
     return tokenizer
 
 
+_ROLES = {"pad": ("pad_token",), "bos": ("bos_token", "cls_token"), "eos": ("eos_token", "sep_token")}
+_ROLES |= {"mask": ("mask_token",), "unknown": ("unk_token",)}
+
+
 def special_ids(layout: Layout) -> dict[str, int]:
-    """Ids of `pad`, `bos`, `eos` and `mask`, read from the tokenizer that is served."""
-    ids = {}
-    for role, keys in {
-        "pad": ("pad_token",),
-        "bos": ("bos_token", "cls_token"),
-        "eos": ("eos_token", "sep_token"),
-        "mask": ("mask_token",),
-    }.items():
-        found = _special_id(layout, keys)
-        if found is None:
+    """Ids of `pad`, `bos`, `eos` and `mask`, and of `unknown` where there is one, read from the tokenizer that is served."""
+    found = _special_ids(layout)
+    for role in ("pad", "bos", "eos", "mask"):
+        if role not in found:
             raise BundleError(f"the tokenizer of '{layout.root}' has no {role} token; train with another base model")
-        ids[role] = found
-    return ids
+    return found
 
 
 def unknown_id(layout: Layout) -> int | None:
     """Id of the token that stands for what the tokenizer has no piece for; None when it has one for everything."""
-    return _special_id(layout, ("unk_token",))
+    return _special_ids(layout).get("unknown")
 
 
-def _special_id(layout: Layout, keys: tuple[str, ...]) -> int | None:
+def _special_ids(layout: Layout) -> dict[str, int]:
+    """By role, those that there are."""
     special = json.loads((layout.checkpoint / "special_tokens_map.json").read_text(encoding="utf-8"))
-    entry = next((special[key] for key in keys if key in special), None)
-    token = entry["content"] if isinstance(entry, dict) else entry
-    return load_tokenizer(layout, 8).token_to_id(token) if token else None
+    tokenizer, found = load_tokenizer(layout, 8), {}
+    for role, keys in _ROLES.items():
+        entry = next((special[key] for key in keys if key in special), None)
+        token = entry["content"] if isinstance(entry, dict) else entry
+        if token and (number := tokenizer.token_to_id(token)) is not None:
+            found[role] = number
+    return found
 
 
 def load_model(layout: Layout) -> torch.nn.Module:
