@@ -39,7 +39,7 @@ _ROLES |= {"mask": ("mask_token",), "unknown": ("unk_token",)}
 
 
 def special_ids(layout: Layout) -> dict[str, int]:
-    """Ids of `pad`, `bos`, `eos` and `mask`, and of `unknown` where there is one, read from the tokenizer that is served."""
+    """Ids of `pad`, `bos`, `eos`, `mask`, and `unknown` if there is one, read from the tokenizer that is served."""
     found = _special_ids(layout)
     for role in ("pad", "bos", "eos", "mask"):
         if role not in found:
