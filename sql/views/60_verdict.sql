@@ -74,70 +74,66 @@ COMMENT ON VIEW word_label_witnesses IS
 -- which label it goes with, so the filter leaves the rate of false discoveries as it is (Bourgon et al. 2010). A word
 -- that was not edited has p = 1.
 CREATE TABLE word_label_verdict AS
-WITH directed AS (
+WITH directed AS MATERIALIZED (
     SELECT
-        *, least(1, 2 * least(association_p_towards, association_p_away)) AS association_p,
+        *, row_number() OVER () AS pair,
+        least(1, 2 * least(association_p_towards, association_p_away)) AS association_p,
         least(1, 2 * least(reliance_p_towards, reliance_p_away)) AS reliance_p,
         least(1, 2 * least(effect_p_towards, effect_p_away)) AS effect_p,
         greatest(coalesce(association_p_towards, 1), coalesce(reliance_p_towards, 1), coalesce(effect_p_towards, 1)) AS p_towards,
         greatest(coalesce(association_p_away, 1), coalesce(reliance_p_away, 1), coalesce(effect_p_away, 1)) AS p_away,
+        least(1, 2 * least(p_towards, p_away)) AS p_verdict,
         c.word IS NOT NULL AS concept, c.word IS NULL AND coalesce(docs, 0) >= 5 AND tweets >= 10 AS in_family
     FROM word_label_witnesses LEFT JOIN (SELECT DISTINCT word FROM concepts) AS c USING (word)
 ),
-ranked AS (
+-- narrow, because a window sorts whatever it is given
+tested AS (
     SELECT
-        *, least(1, 2 * least(p_towards, p_away)) AS p_verdict,
-        count(*) OVER family AS pairs, row_number() OVER (family ORDER BY least(p_towards, p_away)) AS rank_verdict,
-        count(association_p) OVER model AS pairs_association,
-        row_number() OVER (model ORDER BY association_p NULLS LAST) AS rank_association,
-        count(reliance_p) OVER model AS pairs_reliance, row_number() OVER (model ORDER BY reliance_p NULLS LAST) AS rank_reliance,
-        count(effect_p) OVER model AS pairs_effect, row_number() OVER (model ORDER BY effect_p NULLS LAST) AS rank_effect
+        pair, model_version, method, baseline,
+        unnest(['association', 'reliance', 'effect', 'verdict']) AS test,
+        unnest([association_p, reliance_p, effect_p, CASE WHEN in_family THEN p_verdict END]) AS p
     FROM directed
-    WINDOW
-        model AS (PARTITION BY model_version, method, baseline),
-        family AS (PARTITION BY model_version, method, baseline, in_family)
+),
+ranked AS (
+    SELECT *, count(*) OVER family AS tests, row_number() OVER (family ORDER BY p) AS rank
+    FROM tested WHERE p IS NOT NULL
+    WINDOW family AS (PARTITION BY model_version, method, baseline, test)
 ),
 adjusted AS (
     SELECT
-        *,
-        CASE WHEN in_family THEN
-            min(least(1, p_verdict * pairs / rank_verdict)) OVER (family ORDER BY rank_verdict DESC)
-        END AS q_verdict,
-        CASE WHEN association_p IS NOT NULL THEN
-            min(least(1, association_p * pairs_association / rank_association)) OVER (model ORDER BY rank_association DESC)
-        END AS association_q,
-        CASE WHEN reliance_p IS NOT NULL THEN
-            min(least(1, reliance_p * pairs_reliance / rank_reliance)) OVER (model ORDER BY rank_reliance DESC)
-        END AS reliance_q,
-        CASE WHEN effect_p IS NOT NULL THEN
-            min(least(1, effect_p * pairs_effect / rank_effect)) OVER (model ORDER BY rank_effect DESC)
-        END AS effect_q
+        pair, test, min(least(1, p * tests / rank)) OVER (
+            PARTITION BY model_version, method, baseline, test ORDER BY rank DESC ROWS UNBOUNDED PRECEDING
+        ) AS q
     FROM ranked
-    WINDOW
-        model AS (PARTITION BY model_version, method, baseline),
-        family AS (PARTITION BY model_version, method, baseline, in_family)
+),
+q AS (
+    SELECT
+        pair, any_value(q) FILTER (test = 'association') AS association_q, any_value(q) FILTER (test = 'reliance') AS reliance_q,
+        any_value(q) FILTER (test = 'effect') AS effect_q, any_value(q) FILTER (test = 'verdict') AS q_verdict
+    FROM adjusted
+    GROUP BY pair
 )
 SELECT
     v.model_version, v.method, v.baseline, v.word, v.kind, v.label,
-    v.docs, v.association, v.association_low, v.association_high, v.association_q,
-    v.tweets, v.reliance, v.reliance_low, v.reliance_high, v.reliance_q, v.reliance_floor,
-    v.edited_tweets, v.effect, v.effect_low, v.effect_high, v.effect_q, v.effect_floor, v.effect_on_p, v.flip_rate,
-    v.by_author, v.p_verdict, v.q_verdict,
+    v.docs, v.association, v.association_low, v.association_high, q.association_q,
+    v.tweets, v.reliance, v.reliance_low, v.reliance_high, q.reliance_q, v.reliance_floor,
+    v.edited_tweets, v.effect, v.effect_low, v.effect_high, q.effect_q, v.effect_floor, v.effect_on_p, v.flip_rate,
+    v.by_author, v.p_verdict, q.q_verdict,
     CASE
         WHEN v.concept THEN 'expected'
-        WHEN v.q_verdict < 0.05 AND v.p_towards <= v.p_away THEN 'confirmed_bias'
-        WHEN v.q_verdict < 0.05 THEN 'confirmed_away'
-        WHEN v.reliance_q < 0.05 AND v.effect_q < 0.05 AND sign(v.reliance) = sign(v.effect)
+        WHEN q.q_verdict < 0.05 AND v.p_towards <= v.p_away THEN 'confirmed_bias'
+        WHEN q.q_verdict < 0.05 THEN 'confirmed_away'
+        WHEN q.reliance_q < 0.05 AND q.effect_q < 0.05 AND sign(v.reliance) = sign(v.effect)
             -- tied to the label in training, or perhaps: too few documents or tweets to confirm it, but no news from nowhere
-            THEN CASE WHEN v.association_q < 0.05 THEN 'unconfirmed' ELSE 'model_only' END
+            THEN CASE WHEN q.association_q < 0.05 THEN 'unconfirmed' ELSE 'model_only' END
         -- not shown is not absent: a word is unused only when every interval says that it cannot matter
-        WHEN v.association_q < 0.05 AND v.tweets >= 10
+        WHEN q.association_q < 0.05 AND v.tweets >= 10
             AND -v.reliance_floor < v.reliance_low AND v.reliance_high < v.reliance_floor
             AND coalesce(v.effect_within_floor, true) THEN 'unused_association'
         ELSE 'weak'
     END AS verdict,
     d.decision, d.note
-FROM adjusted AS v LEFT JOIN decisions AS d ON d.word = v.word AND d.label = v.label;
+FROM directed AS v LEFT JOIN q USING (pair) LEFT JOIN decisions AS d ON d.word = v.word AND d.label = v.label;
 COMMENT ON TABLE word_label_verdict IS
     'one row a model, method, baseline, word and label: the three witnesses, and what follows from them';
 COMMENT ON COLUMN word_label_verdict.association IS 'log-odds ratio in the training split, with its 95 % interval';
