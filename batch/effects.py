@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import polars as pl
 
@@ -87,8 +87,8 @@ def measure(
 ) -> None:
     """Write one part of `effects/` for each word that a stored tweet holds; counts go to `run.counts`.
 
-    A word whose edits are all stored is skipped; else its part is replaced. The tweets are those with the smallest
-    permanent random numbers among the ones that hold the word, one a text, so a larger run contains a smaller one.
+    A word whose edits are all stored is skipped; else its part is replaced. The tweets are the first of `holders`, so a
+    larger run contains a smaller one.
     """
     run.counts.update(words=0, edits=0, skipped=0, unseen=0)
     with store.shared():
@@ -134,34 +134,49 @@ def _role(target: Word) -> str:
     return "control" if target.control else "candidate"
 
 
-def holders(store: Store, targets: Sequence[str], count: int) -> dict[str, list[tuple[str, str]]]:
-    """(tweet_id, text) of up to `count` stored tweets that hold each word, smallest permanent random number first.
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    number: float  # permanent random number
+    text: str
+    author: str | None
 
-    Of tweets with one text only the first is taken: forty retweets say what one says. Reads one part at a time, and
+
+def holders(store: Store, targets: Sequence[str], count: int) -> dict[str, list[tuple[str, str]]]:
+    """(tweet_id, text) of up to `count` stored tweets that hold each word, by chance and spread over authors.
+
+    Of tweets with one text only the first is taken: forty retweets say what one says. Every author's first tweet comes
+    before any author's second, each time smallest permanent random number first: an effect's error is by author, and
+    of 200 tweets half of which one person wrote, little can be said of others. Reads one part at a time, and
     cuts only texts in which some target occurs as a run of characters.
     """
     wanted, seed = set(targets), seed_of(store)
-    best: dict[str, dict[str, tuple[float, str]]] = {word: {} for word in wanted}
+    best: dict[str, dict[str, _Holder]] = {word: {} for word in wanted}
     for name in store.part_names("tweets"):
-        part = store.read("tweets", name).select("tweet_id", "text").drop_nulls()
+        part = store.read("tweets", name).select("tweet_id", "text", "author").drop_nulls(["tweet_id", "text"])
         found = part.filter(pl.col("text").str.to_lowercase().str.contains_any(sorted(wanted)))
-        for tweet_id, text in found.iter_rows():
-            number = permanent_random_number(seed, tweet_id)
+        for tweet_id, text, author in found.iter_rows():
+            holder = _Holder(permanent_random_number(seed, tweet_id), text, author)
             for word in wanted & {span.word for span in words(text)}:
                 mine = best[word]
-                if tweet_id not in mine or len(text) > len(mine[tweet_id][1]):  # the rule of the view `tweets`
-                    mine[tweet_id] = (number, text)
-                if len(mine) > 2 * count:
-                    best[word] = _distinct(mine, count)
-    return {word: [(key, text) for key, (_, text) in _distinct(mine, count).items()] for word, mine in best.items()}
+                if tweet_id not in mine or len(text) > len(mine[tweet_id].text):  # the rule of the view `tweets`
+                    mine[tweet_id] = holder
+                if len(mine) > 4 * count:
+                    best[word] = _first(mine, 2 * count)
+    return {word: [(key, one.text) for key, one in _first(mine, count).items()] for word, mine in best.items()}
 
 
-def _distinct(numbered: Mapping[str, tuple[float, str]], count: int) -> dict[str, tuple[float, str]]:
-    """The `count` tweets of different texts with the smallest numbers, smallest first."""
+def _first(found: Mapping[str, _Holder], count: int) -> dict[str, _Holder]:
+    """The first `count` of different texts: each author's first, then each one's second, and so on."""
     texts: dict[str, str] = {}
-    for tweet_id in sorted(numbered, key=lambda key: (numbered[key][0], key)):
-        texts.setdefault(numbered[tweet_id][1], tweet_id)
-    return {tweet_id: numbered[tweet_id] for tweet_id in islice(texts.values(), count)}
+    for tweet_id in sorted(found, key=lambda key: (found[key].number, key)):
+        texts.setdefault(found[tweet_id].text, tweet_id)
+    turns: Counter[str] = Counter()
+    order: list[tuple[int, int, str]] = []  # turn of the author, place by random number
+    for tweet_id in texts.values():
+        author = found[tweet_id].author or f"tweet {tweet_id}"
+        order.append((turns[author], len(order), tweet_id))
+        turns[author] += 1
+    return {tweet_id: found[tweet_id] for _, _, tweet_id in sorted(order)[:count]}
 
 
 def replaced(text: str, word: str, replacement: str) -> str:

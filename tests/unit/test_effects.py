@@ -65,6 +65,25 @@ def test_of_tweets_with_one_text_only_one_is_edited(store):
         assert len({text for _, text in found}) == len(found) == min(count, 2)
 
 
+_DRAWN = st.lists(st.tuples(st.sampled_from("abcd") | st.none(), st.integers(0, 99)), unique=True, max_size=60)
+
+
+@given(_DRAWN, st.integers(1, 9))
+def test_every_authors_first_tweet_comes_before_any_authors_second(drawn, count):
+    found = {f"{name}-{number}": effects._Holder(number / 100, f"{name} {number}", name) for name, number in drawn}
+    whole = list(effects._first(found, len(found)))
+    who = [found[one].author for one in whole]
+    turns = [0 if name is None else who[:at].count(name) for at, name in enumerate(who)]  # without: one of its own
+    assert turns == sorted(turns)
+    assert list(effects._first(found, count)) == whole[:count]
+    kept: dict[str, effects._Holder] = {}
+    for tweet_id, holder in found.items():  # as parts are read: what is dropped on the way would not have come first
+        kept[tweet_id] = holder
+        if len(kept) > 4 * count:
+            kept = effects._first(kept, 2 * count)
+    assert list(effects._first(kept, count)) == whole[:count]
+
+
 def test_controls_are_as_frequent_as_candidates_and_never_one_of_them():
     pool = [Word(f"w{n}", n + 1) for n in range(200)]
     chosen = effects.with_controls([Word("w50", 51), Word("x", 10)], pool, "seed")
