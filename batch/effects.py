@@ -24,6 +24,8 @@ from camembias.store import Run, Store, now
 from camembias.text import kind, normalise, words
 
 FEWEST_CONTROLS = 40  # the floor is a 95th percentile: of fewer words it would be their maximum
+MOST_OF_AN_AUTHOR = 3  # tweets, where the error is by author
+FEWEST_AUTHORS = 10  # with which it is (sql/views/50_edits.sql)
 _CHUNK = 512  # edits scored at once: bounds memory, and lets the progress bar move
 # Where the corpus has no control word of a kind: forms that no tweet is about.
 _FALLBACKS = {
@@ -145,9 +147,10 @@ def holders(store: Store, targets: Sequence[str], count: int) -> dict[str, list[
     """(tweet_id, text) of up to `count` stored tweets that hold each word, by chance and spread over authors.
 
     Of tweets with one text only the first is taken: forty retweets say what one says. Every author's first tweet comes
-    before any author's second, each time smallest permanent random number first: an effect's error is by author, and
-    of 200 tweets half of which one person wrote, little can be said of others. Reads one part at a time, and
-    cuts only texts in which some target occurs as a run of characters.
+    before any author's second, each time smallest permanent random number first, and where ten or more wrote some, a
+    fourth of one author is left out: an effect's error is by author, and 200 tweets of which one person wrote half
+    say little of others. Reads one part at a time, and cuts only texts in which some target occurs as a run of
+    characters.
     """
     wanted, seed = set(targets), seed_of(store)
     best: dict[str, dict[str, _Holder]] = {word: {} for word in wanted}
@@ -162,11 +165,16 @@ def holders(store: Store, targets: Sequence[str], count: int) -> dict[str, list[
                     mine[tweet_id] = holder
                 if len(mine) > 4 * count:
                     best[word] = _first(mine, 2 * count)
-    return {word: [(key, one.text) for key, one in _first(mine, count).items()] for word, mine in best.items()}
+    return {word: [(key, one.text) for key, one in _spread(mine, count).items()] for word, mine in best.items()}
 
 
-def _first(found: Mapping[str, _Holder], count: int) -> dict[str, _Holder]:
-    """The first `count` of different texts: each author's first, then each one's second, and so on."""
+def _spread(found: Mapping[str, _Holder], count: int) -> dict[str, _Holder]:
+    many = len({holder.author for holder in found.values()} - {None}) >= FEWEST_AUTHORS
+    return _first(found, count, MOST_OF_AN_AUTHOR if many else None)
+
+
+def _first(found: Mapping[str, _Holder], count: int, most: int | None = None) -> dict[str, _Holder]:
+    """The first `count` of different texts: each author's first, then each one's second, and so on, up to `most`."""
     texts: dict[str, str] = {}
     for tweet_id in sorted(found, key=lambda key: (found[key].number, key)):
         texts.setdefault(found[tweet_id].text, tweet_id)
@@ -176,7 +184,8 @@ def _first(found: Mapping[str, _Holder], count: int) -> dict[str, _Holder]:
         author = found[tweet_id].author or f"tweet {tweet_id}"
         order.append((turns[author], len(order), tweet_id))
         turns[author] += 1
-    return {tweet_id: found[tweet_id] for _, _, tweet_id in sorted(order)[:count]}
+    kept = [tweet_id for turn, _, tweet_id in sorted(order) if most is None or turn < most]
+    return {tweet_id: found[tweet_id] for tweet_id in kept[:count]}
 
 
 def replaced(text: str, word: str, replacement: str) -> str:

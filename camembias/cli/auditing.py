@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,13 @@ def step(title: str) -> None:
     out.print(f"\n[bold]{title}[/bold]")
 
 
+def free_port() -> int:
+    """One of this machine that the system picks by chance: of two that look for the first free one, one fails."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def queue_and_worker(model: Path, store: Path, log: Path) -> Iterator[str]:
     """An embedded Valkey server and a real worker process, both ended with the block."""
@@ -64,7 +72,7 @@ def queue_and_worker(model: Path, store: Path, log: Path) -> Iterator[str]:
 
     from camembias.cli.worker import worker_environment
 
-    with ValkeyServer() as server:
+    with ValkeyServer(port=free_port()) as server:
         broker_url = f"redis://127.0.0.1:{server.port}/0"
         environment = {**os.environ, **worker_environment(model, store, broker_url)}
         with log.open("ab") as output:

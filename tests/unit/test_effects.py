@@ -84,6 +84,19 @@ def test_every_authors_first_tweet_comes_before_any_authors_second(drawn, count)
     assert list(effects._first(kept, count)) == whole[:count]
 
 
+@pytest.mark.parametrize(("authors", "edited"), [(9, 50), (10, 3)])
+def test_where_ten_wrote_some_no_author_has_a_fourth(store, authors, edited):
+    names = ["loud"] * 50 + [f"a{number}" for number in range(authors - 1)]
+    rows = [
+        {"tweet_id": f"x{n}", "text": f"novarive {n}", "author": name, "source": "s", "seen_at": stores.now()}
+        for n, name in enumerate(names)
+    ]
+    store.write("tweets", "loud", pl.DataFrame(rows, schema=TABLES["tweets"]))
+    found = [names[int(key[1:])] for key, _ in effects.holders(store, ["novarive"], 200)["novarive"]]
+    assert found.count("loud") == edited
+    assert len(found) == edited + authors - 1
+
+
 def test_controls_are_as_frequent_as_candidates_and_never_one_of_them():
     pool = [Word(f"w{n}", n + 1) for n in range(200)]
     chosen = effects.with_controls([Word("w50", 51), Word("x", 10)], pool, "seed")
