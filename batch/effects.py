@@ -9,23 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
+from batch.holders import holders
 from camembias.bundle import Bundle
 from camembias.checkpoint import unknown_id
-from camembias.sampling import permanent_random_number, seed_of
 from camembias.schemas import TABLES
 from camembias.scoring import Scorer, probabilities
 from camembias.store import Run, Store, now
 from camembias.text import kind, normalise, words
 
 FEWEST_CONTROLS = 40  # the floor is a 95th percentile: of fewer words it would be their maximum
-MOST_OF_AN_AUTHOR = 3  # tweets, where the error is by author
-FEWEST_AUTHORS = 10  # with which it is (sql/views/50_edits.sql)
 _CHUNK = 512  # edits scored at once: bounds memory, and lets the progress bar move
 # Where the corpus has no control word of a kind: forms that no tweet is about.
 _FALLBACKS = {
@@ -134,58 +131,6 @@ def _stored(store: Store, part: str, bundle: Bundle, target: Word, edits: Sequen
 
 def _role(target: Word) -> str:
     return "control" if target.control else "candidate"
-
-
-@dataclass(frozen=True, slots=True)
-class _Holder:
-    number: float  # permanent random number
-    text: str
-    author: str | None
-
-
-def holders(store: Store, targets: Sequence[str], count: int) -> dict[str, list[tuple[str, str]]]:
-    """(tweet_id, text) of up to `count` stored tweets that hold each word, by chance and spread over authors.
-
-    Of tweets with one text only the first is taken: forty retweets say what one says. Every author's first tweet comes
-    before any author's second, each time smallest permanent random number first, and where ten or more wrote some, a
-    fourth of one author is left out: an effect's error is by author, and 200 tweets of which one person wrote half
-    say little of others. Reads one part at a time, and cuts only texts in which some target occurs as a run of
-    characters.
-    """
-    wanted, seed = set(targets), seed_of(store)
-    best: dict[str, dict[str, _Holder]] = {word: {} for word in wanted}
-    for name in store.part_names("tweets"):
-        part = store.read("tweets", name).select("tweet_id", "text", "author").drop_nulls(["tweet_id", "text"])
-        found = part.filter(pl.col("text").str.to_lowercase().str.contains_any(sorted(wanted)))
-        for tweet_id, text, author in found.iter_rows():
-            holder = _Holder(permanent_random_number(seed, tweet_id), text, author)
-            for word in wanted & {span.word for span in words(text)}:
-                mine = best[word]
-                if tweet_id not in mine or len(text) > len(mine[tweet_id].text):  # the rule of the view `tweets`
-                    mine[tweet_id] = holder
-                if len(mine) > 4 * count:
-                    best[word] = _first(mine, 2 * count)
-    return {word: [(key, one.text) for key, one in _spread(mine, count).items()] for word, mine in best.items()}
-
-
-def _spread(found: Mapping[str, _Holder], count: int) -> dict[str, _Holder]:
-    many = len({holder.author for holder in found.values()} - {None}) >= FEWEST_AUTHORS
-    return _first(found, count, MOST_OF_AN_AUTHOR if many else None)
-
-
-def _first(found: Mapping[str, _Holder], count: int, most: int | None = None) -> dict[str, _Holder]:
-    """The first `count` of different texts: each author's first, then each one's second, and so on, up to `most`."""
-    texts: dict[str, str] = {}
-    for tweet_id in sorted(found, key=lambda key: (found[key].number, key)):
-        texts.setdefault(found[tweet_id].text, tweet_id)
-    turns: Counter[str] = Counter()
-    order: list[tuple[int, int, str]] = []  # turn of the author, place by random number
-    for tweet_id in texts.values():
-        author = found[tweet_id].author or f"tweet {tweet_id}"
-        order.append((turns[author], len(order), tweet_id))
-        turns[author] += 1
-    kept = [tweet_id for turn, _, tweet_id in sorted(order) if most is None or turn < most]
-    return {tweet_id: found[tweet_id] for tweet_id in kept[:count]}
 
 
 def replaced(text: str, word: str, replacement: str) -> str:

@@ -54,6 +54,7 @@ means AS (
 )
 SELECT *, word_kind(word) AS kind FROM means;
 COMMENT ON TABLE word_label_edit IS 'one row a model, word, edit and label: the mean effect over the edited tweets';
+COMMENT ON COLUMN word_label_edit.tweets IS 'tweets that were edited, of different texts and spread over authors: at most three of one author where ten or more wrote some';
 COMMENT ON COLUMN word_label_edit.by_author IS 'true: se is clustered by author; false: by tweet, because fewer than 10 authors wrote them';
 COMMENT ON COLUMN word_label_edit.mean_score IS 'centred logits a tweet that the word adds to the label';
 COMMENT ON COLUMN word_label_edit.se IS 'centred logits; null with a single cluster';

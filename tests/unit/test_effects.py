@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch import effects
+from batch import effects, holders
 from batch.effects import Word
 from camembias import store as stores
 from camembias.checkpoint import load_tokenizer
@@ -48,8 +48,8 @@ def test_only_the_word_goes(pieces, data):
 
 
 def test_holders_are_the_same_tweets_in_every_run_and_a_larger_run_contains_a_smaller_one(store):
-    few = effects.holders(store, ["@vigie_luvane", "train", "absent"], 1)
-    many = effects.holders(store, ["@vigie_luvane", "train", "absent"], 10)
+    few = holders.holders(store, ["@vigie_luvane", "train", "absent"], 1)
+    many = holders.holders(store, ["@vigie_luvane", "train", "absent"], 10)
     assert {key for key, _ in many["@vigie_luvane"]} == {"1", "2"}
     assert dict(many["@vigie_luvane"])["1"] == TEXTS["1"]  # the longest text of a tweet wins, as in the view
     assert {key for key, _ in many["train"]} == {"1", "4"}
@@ -61,7 +61,7 @@ def test_of_tweets_with_one_text_only_one_is_edited(store):
     copies = [{"tweet_id": f"r{n}", "text": TEXTS["4"], "source": "s", "seen_at": stores.now()} for n in range(40)]
     store.write("tweets", "copies", pl.DataFrame(copies, schema=TABLES["tweets"]))
     for count in (1, 2, 10):
-        found = effects.holders(store, ["train"], count)["train"]
+        found = holders.holders(store, ["train"], count)["train"]
         assert len({text for _, text in found}) == len(found) == min(count, 2)
 
 
@@ -70,18 +70,18 @@ _DRAWN = st.lists(st.tuples(st.sampled_from("abcd") | st.none(), st.integers(0, 
 
 @given(_DRAWN, st.integers(1, 9))
 def test_every_authors_first_tweet_comes_before_any_authors_second(drawn, count):
-    found = {f"{name}-{number}": effects._Holder(number / 100, f"{name} {number}", name) for name, number in drawn}
-    whole = list(effects._first(found, len(found)))
+    found = {f"{name}-{number}": holders.Holder(number / 100, f"{name} {number}", name) for name, number in drawn}
+    whole = list(holders.first(found, len(found)))
     who = [found[one].author for one in whole]
     turns = [0 if name is None else who[:at].count(name) for at, name in enumerate(who)]  # without: one of its own
     assert turns == sorted(turns)
-    assert list(effects._first(found, count)) == whole[:count]
-    kept: dict[str, effects._Holder] = {}
+    assert list(holders.first(found, count)) == whole[:count]
+    kept: dict[str, holders.Holder] = {}
     for tweet_id, holder in found.items():  # as parts are read: what is dropped on the way would not have come first
         kept[tweet_id] = holder
         if len(kept) > 4 * count:
-            kept = effects._first(kept, 2 * count)
-    assert list(effects._first(kept, count)) == whole[:count]
+            kept = holders.first(kept, 2 * count)
+    assert list(holders.first(kept, count)) == whole[:count]
 
 
 @pytest.mark.parametrize(("authors", "edited"), [(9, 50), (10, 3)])
@@ -92,7 +92,7 @@ def test_where_ten_wrote_some_no_author_has_a_fourth(store, authors, edited):
         for n, name in enumerate(names)
     ]
     store.write("tweets", "loud", pl.DataFrame(rows, schema=TABLES["tweets"]))
-    found = [names[int(key[1:])] for key, _ in effects.holders(store, ["novarive"], 200)["novarive"]]
+    found = [names[int(key[1:])] for key, _ in holders.holders(store, ["novarive"], 200)["novarive"]]
     assert found.count("loud") == edited
     assert len(found) == edited + authors - 1
 

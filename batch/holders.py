@@ -1,0 +1,72 @@
+"""Which tweets a word is edited in: by chance, one a text, and spread over authors.
+
+An effect's error is by author where enough wrote the tweets, so a tweet of a new author says more than another of the
+same. It knows the stored tweets. It does not know what is done to them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from camembias.sampling import permanent_random_number, seed_of
+from camembias.store import Store
+from camembias.text import words
+
+MOST_OF_AN_AUTHOR = 3  # tweets, where the error is by author
+FEWEST_AUTHORS = 10  # with which it is (sql/views/50_edits.sql)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    number: float  # permanent random number
+    text: str
+    author: str | None
+
+
+def holders(store: Store, targets: Sequence[str], count: int) -> dict[str, list[tuple[str, str]]]:
+    """(tweet_id, text) of up to `count` stored tweets that hold each word, by chance and spread over authors.
+
+    Of tweets with one text only the first is taken: forty retweets say what one says. Every author's first tweet comes
+    before any author's second, each time smallest permanent random number first, and where ten or more wrote some, a
+    fourth of one author is left out: an effect's error is by author, and 200 tweets of which one person wrote half
+    say little of others. Reads one part at a time, and cuts only texts in which some target occurs as a run of
+    characters.
+    """
+    wanted, seed = set(targets), seed_of(store)
+    best: dict[str, dict[str, Holder]] = {word: {} for word in wanted}
+    for name in store.part_names("tweets"):
+        part = store.read("tweets", name).select("tweet_id", "text", "author").drop_nulls(["tweet_id", "text"])
+        found = part.filter(pl.col("text").str.to_lowercase().str.contains_any(sorted(wanted)))
+        for tweet_id, text, author in found.iter_rows():
+            holder = Holder(permanent_random_number(seed, tweet_id), text, author)
+            for word in wanted & {span.word for span in words(text)}:
+                mine = best[word]
+                if tweet_id not in mine or len(text) > len(mine[tweet_id].text):  # the rule of the view `tweets`
+                    mine[tweet_id] = holder
+                if len(mine) > 4 * count:
+                    best[word] = first(mine, 2 * count)
+    return {word: [(key, one.text) for key, one in _spread(mine, count).items()] for word, mine in best.items()}
+
+
+def _spread(found: Mapping[str, Holder], count: int) -> dict[str, Holder]:
+    many = len({holder.author for holder in found.values()} - {None}) >= FEWEST_AUTHORS
+    return first(found, count, MOST_OF_AN_AUTHOR if many else None)
+
+
+def first(found: Mapping[str, Holder], count: int, most: int | None = None) -> dict[str, Holder]:
+    """The first `count` of different texts: each author's first, then each one's second, and so on, up to `most`."""
+    texts: dict[str, str] = {}
+    for tweet_id in sorted(found, key=lambda key: (found[key].number, key)):
+        texts.setdefault(found[tweet_id].text, tweet_id)
+    turns: Counter[str] = Counter()
+    order: list[tuple[int, int, str]] = []  # turn of the author, place by random number
+    for tweet_id in texts.values():
+        author = found[tweet_id].author or f"tweet {tweet_id}"
+        order.append((turns[author], len(order), tweet_id))
+        turns[author] += 1
+    kept = [tweet_id for turn, _, tweet_id in sorted(order) if most is None or turn < most]
+    return {tweet_id: found[tweet_id] for tweet_id in kept[:count]}
