@@ -49,16 +49,11 @@ def holders(store: Store, targets: Sequence[str], count: int) -> dict[str, list[
                     mine[tweet_id] = holder
                 if len(mine) > 4 * count:
                     best[word] = first(mine, 2 * count)
-    return {word: [(key, one.text) for key, one in _spread(mine, count).items()] for word, mine in best.items()}
+    return {word: [(key, one.text) for key, one in first(mine, count).items()] for word, mine in best.items()}
 
 
-def _spread(found: Mapping[str, Holder], count: int) -> dict[str, Holder]:
-    many = len({holder.author for holder in found.values()} - {None}) >= FEWEST_AUTHORS
-    return first(found, count, MOST_OF_AN_AUTHOR if many else None)
-
-
-def first(found: Mapping[str, Holder], count: int, most: int | None = None) -> dict[str, Holder]:
-    """The first `count` of different texts: each author's first, then each one's second, and so on, up to `most`."""
+def first(found: Mapping[str, Holder], count: int) -> dict[str, Holder]:
+    """The first `count` of different texts: each author's first, then each one's second, and so on."""
     texts: dict[str, str] = {}
     for tweet_id in sorted(found, key=lambda key: (found[key].number, key)):
         texts.setdefault(found[tweet_id].text, tweet_id)
@@ -68,5 +63,6 @@ def first(found: Mapping[str, Holder], count: int, most: int | None = None) -> d
         author = found[tweet_id].author or f"tweet {tweet_id}"
         order.append((turns[author], len(order), tweet_id))
         turns[author] += 1
-    kept = [tweet_id for turn, _, tweet_id in sorted(order) if most is None or turn < most]
+    by_author = len({found[tweet_id].author for _, _, tweet_id in order} - {None}) >= FEWEST_AUTHORS
+    kept = [tweet_id for turn, _, tweet_id in sorted(order) if not by_author or turn < MOST_OF_AN_AUTHOR]
     return {tweet_id: found[tweet_id] for tweet_id in kept[:count]}

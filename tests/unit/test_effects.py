@@ -9,6 +9,7 @@ from batch import effects, holders
 from batch.effects import Word
 from camembias import store as stores
 from camembias.checkpoint import load_tokenizer
+from camembias.sampling import permanent_random_number, seed_of
 from camembias.schemas import TABLES
 from camembias.text import normalise, words
 
@@ -92,6 +93,12 @@ def test_where_ten_wrote_some_no_author_has_a_fourth(store, authors, edited):
         for n, name in enumerate(names)
     ]
     store.write("tweets", "loud", pl.DataFrame(rows, schema=TABLES["tweets"]))
+    # Who only repeats a text is none of those that wrote one: the first tweet of a text stands for it.
+    seed = seed_of(store)
+    first = min(rows[:50], key=lambda row: permanent_random_number(seed, row["tweet_id"]))
+    late = sorted((f"y{n}" for n in range(999)), key=lambda one: permanent_random_number(seed, one))[-20:]
+    copies = [{**first, "tweet_id": one, "author": f"copies {one}"} for one in late]
+    store.write("tweets", "copies", pl.DataFrame(copies, schema=TABLES["tweets"]))
     found = [names[int(key[1:])] for key, _ in holders.holders(store, ["novarive"], 200)["novarive"]]
     assert found.count("loud") == edited
     assert len(found) == edited + authors - 1
