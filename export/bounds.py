@@ -42,9 +42,23 @@ def measure(fp32: Logits, runs: list[Logits], manifest: Manifest) -> Bounds:
     return Bounds(_rounded_up(SAFETY * spread), _rounded_up(SAFETY * error))
 
 
-def decisions_that_differ(fp32: Logits, int8: Logits, bounds: Bounds, manifest: Manifest) -> int:
-    """Texts whose stored label or abstention, after re-scoring, is not fp32's."""
-    stored = np.where(bounds.rescored(int8, manifest)[:, None], fp32, int8)
+def stored(fp32: Logits, int8: Logits, bounds: Bounds, manifest: Manifest) -> Logits:
+    """The logits that the bulk job stores: fp32's where a text is scored again."""
+    return np.where(bounds.rescored(int8, manifest)[:, None], fp32, int8)
+
+
+def stored_by_the_other_half(fp32: Logits, runs: list[Logits], manifest: Manifest) -> list[Logits]:
+    """`stored` of each run, every second text by bounds measured on the others: do bounds hold on new texts?"""
+    found = [np.empty_like(run) for run in runs]
+    for mine, others in ((slice(0, None, 2), slice(1, None, 2)), (slice(1, None, 2), slice(0, None, 2))):
+        bounds = measure(fp32[others], [run[others] for run in runs], manifest)
+        for run, result in zip(runs, found, strict=True):
+            result[mine] = stored(fp32[mine], run[mine], bounds, manifest)
+    return found
+
+
+def decisions_that_differ(fp32: Logits, stored: Logits, manifest: Manifest) -> int:
+    """Texts whose stored label or abstention is not fp32's."""
     differ = stored.argmax(axis=1) != fp32.argmax(axis=1)
     if manifest.abstain_below is not None:
         abstained = [best_p(logits, manifest.temperature) < manifest.abstain_below for logits in (stored, fp32)]

@@ -84,14 +84,19 @@ def _judged(made: Bundle, texts: Texts, step: Step) -> Manifest:
         recipe(made, texts, step)
         runs = _int8_runs(_scorer(made, made.layout.onnx_int8), texts, step)
         found = bounds.measure(fp32, runs, made.manifest)
-        report = parity.report(reference, {"fp32": fp32, "int8": runs[0]}, texts, made.manifest.labels)
+        by_others = bounds.stored_by_the_other_half(fp32, runs, made.manifest)
+        differ = [bounds.decisions_that_differ(fp32, run, made.manifest) for run in by_others]
+        graphs = {"fp32": fp32, "int8": runs[0], "stored": by_others[int(np.argmax(differ))]}
+        report = parity.report(reference, graphs, texts, made.manifest.labels)
+        stored = [bounds.stored(fp32, run, found, made.manifest) for run in runs]
         report |= {
             "cpu": _cpu(),
             "neighbours_max_abs_logit": float(max(np.abs(run - runs[0]).max() for run in runs)),
             "rescored_share": float(found.rescored(runs[0], made.manifest)[: texts.parity].mean()),
-            "stored_differ": max(bounds.decisions_that_differ(fp32, run, found, made.manifest) for run in runs),
+            "stored_differ": max(bounds.decisions_that_differ(fp32, run, made.manifest) for run in stored),
+            "held_out_differ": max(differ),
         }
-        why = parity.refusal(report["int8"], report["rescored_share"])
+        why = parity.refusal(max(differ) / len(texts.all), report["stored"]["macro_f1_drop"], report["rescored_share"])
         report["int8"] |= {"recipe": name, "served": why is None, "refused": refused}
         if why is None:
             report["sentence"] = f"int8 ({name} scales) serves; what it cannot be trusted with is scored again in fp32."

@@ -11,7 +11,8 @@ from camembias.scoring import Logits
 from export.texts import Texts
 
 TOLERANCE_FP32 = 1e-3  # logits; beyond it the graph is not the model
-LEAST_AGREEMENT = 0.99  # share of int8 labels equal to PyTorch's, before any is scored again
+# of what would be stored, with texts scored again that are under bounds measured on other texts:
+MOST_DIFFER = 0.001  # share of labels and abstentions
 LARGEST_F1_DROP = 0.005
 LARGEST_RESCORED = 0.5  # share; int8 is up to 3 times as fast as fp32, so beyond it fp32 alone takes about as long
 
@@ -62,12 +63,15 @@ def macro_f1(truth: Ids, found: Ids) -> float:
     return float(np.mean(2 * np.array(both) / np.array(either)))
 
 
-def refusal(int8: dict[str, Any], rescored_share: float) -> str | None:
-    """Why int8 may not serve, as the end of a sentence; None when it may."""
-    if not int8["agreement"] >= LEAST_AGREEMENT:  # NaN refuses too
-        return f"it gives PyTorch's label to {int8['agreement']:.1%} of texts (accepted: {LEAST_AGREEMENT:.0%})"
-    if not int8["macro_f1_drop"] <= LARGEST_F1_DROP:
-        return f"it loses {int8['macro_f1_drop']:.4f} of macro-F1 (accepted: {LARGEST_F1_DROP})"
-    if not rescored_share <= LARGEST_RESCORED:
-        return f"{rescored_share:.0%} of texts would be scored again in fp32 (accepted: {LARGEST_RESCORED:.0%})"
+def refusal(differ: float, f1_drop: float, rescored: float) -> str | None:
+    """Why int8 may not serve, as the end of a sentence; None when it may. NaN refuses.
+
+    `differ`, `rescored`: shares of the texts.
+    """
+    if not differ <= MOST_DIFFER:
+        return f"{differ:.2%} of stored labels and abstentions would not be fp32's (accepted: {MOST_DIFFER:.1%})"
+    if not f1_drop <= LARGEST_F1_DROP:
+        return f"stored labels would lose {f1_drop:.4f} of macro-F1 (accepted: {LARGEST_F1_DROP})"
+    if not rescored <= LARGEST_RESCORED:
+        return f"{rescored:.0%} of texts would be scored again in fp32 (accepted: {LARGEST_RESCORED:.0%})"
     return None

@@ -75,13 +75,28 @@ def test_no_label_and_no_abstention_differs_where_the_bounds_were_measured(exact
     runs = [exact + first, exact + second]
     found = bounds.measure(exact, runs, manifest)
     assert (found.p is None) == (threshold is None)
-    assert all(bounds.decisions_that_differ(exact, run, found, manifest) == 0 for run in runs)
+    stored = [bounds.stored(exact, run, found, manifest) for run in runs]
+    assert all(bounds.decisions_that_differ(exact, run, manifest) == 0 for run in stored)
 
 
 def test_a_tie_that_rounding_hides_is_scored_again():
     exact = np.array([[0, 1e-20, 0]], dtype=np.float32)
     run = exact + np.float32(1)  # adding 1 loses the difference, and the error seen is the same for all labels
-    assert bounds.decisions_that_differ(exact, run, bounds.measure(exact, [run], PLAIN), PLAIN) == 0
+    stored = bounds.stored(exact, run, bounds.measure(exact, [run], PLAIN), PLAIN)
+    assert bounds.decisions_that_differ(exact, stored, PLAIN) == 0
+
+
+def test_bounds_of_the_other_half_do_not_know_its_errors():
+    """The error that flips the third label is as large as none in the other half: only the held-out count tells."""
+    exact = np.array([[1.0, 0, 0], [1, 0, 0], [0.2, 0, 0], [1, 0, 0]], dtype=np.float32)
+    run = exact.copy()
+    run[2] = [0, 1, 0]
+    assert bounds.decisions_that_differ(exact, run, PLAIN) == 1
+    stored = bounds.stored(exact, run, bounds.measure(exact, [run], PLAIN), PLAIN)
+    assert bounds.decisions_that_differ(exact, stored, PLAIN) == 0
+    (by_others,) = bounds.stored_by_the_other_half(exact, [run], PLAIN)
+    assert bounds.decisions_that_differ(exact, by_others, PLAIN) == 1
+    assert (by_others[[0, 1, 3]] == exact[[0, 1, 3]]).all()
 
 
 def test_bounds_by_hand():
@@ -101,17 +116,17 @@ def test_agreement_and_macro_f1_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("agreement", "drop", "rescored", "word"),
+    ("differ", "drop", "rescored", "word"),
     [
-        (0.98, 0.0, 0.1, "98.0%"),
-        (float("nan"), 0.0, 0.1, "label"),
-        (0.995, 0.01, 0.1, "macro-F1"),
-        (0.995, 0.001, 0.6, "again"),
+        (0.0015, 0.0, 0.1, "0.15%"),
+        (float("nan"), 0.0, 0.1, "labels"),
+        (0.0, 0.01, 0.1, "macro-F1"),
+        (0.0, 0.001, 0.6, "again"),
     ],
 )
-def test_the_gate_says_why_it_refuses(agreement, drop, rescored, word):
-    assert word in (parity.refusal({"agreement": agreement, "macro_f1_drop": drop}, rescored) or "")
-    assert parity.refusal({"agreement": 0.995, "macro_f1_drop": 0.001}, 0.1) is None
+def test_the_gate_says_why_it_refuses(differ, drop, rescored, word):
+    assert word in (parity.refusal(differ, drop, rescored) or "")
+    assert parity.refusal(0.001, 0.001, 0.1) is None
 
 
 def test_parity_texts_are_the_given_ones_first_and_then_invented():
