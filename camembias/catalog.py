@@ -9,7 +9,8 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,20 +20,21 @@ import polars as pl
 from camembias import locks, sqlfiles, sums
 from camembias.errors import InputError, QueryError, StoreError
 from camembias.files import REMEDIES, readable, replacing
+from camembias.settings import cpu_count
 from camembias.sqlfiles import Query
 from camembias.store import Store
 
 STORE_VARIABLE = "camembias_store"
 _BATCH_ROWS = 100_000
+_MAKERS = 4  # blocks that are summed side by side: each takes some 200 MB
 _OF_THE_SYSTEM = (duckdb.OperationalError, duckdb.FatalException)  # no room on the disk or in memory: the SQL is well
 _SILENT = "SET enable_progress_bar = false"  # DuckDB would draw one on stdout, into what a program reads
 _BEFORE_SUMS = "25_sampled_texts"  # the view that says which texts are summed; later views read the sums
-_WORDS = """
-SELECT w.tweet_id, w.model_version, w.method, w.baseline, w.w, w.v, e.target, e.words, e.computed_at, e.batch
-FROM explanations_parts AS e
-JOIN wanted_tweets AS w USING (tweet_id, model_version, method, baseline)
-JOIN model_labels AS m USING (model_version)
-WHERE e.batch IN (SELECT unnest($batches)) AND list_contains(m.labels, e.target)
+_PARTS = """
+SELECT DISTINCT b.block, e.filename
+FROM read_parquet(parts('explanations'), filename = true) AS e
+JOIN wanted AS b USING (tweet_id, model_version, method, baseline)
+ORDER BY ALL
 """
 _EXPLAIN = re.compile(r"\s*EXPLAIN\b(\s+ANALYZE\b)?(\s*\((?!\s*(?i:SELECT|WITH|FROM)\b)[^()]*\))?", re.IGNORECASE)
 
@@ -139,27 +141,39 @@ def _renew_sums(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     """Make the parts `sums` and `edited_scores` what the explanations say, reading only blocks that changed."""
     texts = connection.sql("FROM sampled_texts").pl()
     edited = connection.sql("SELECT DISTINCT model_version, word FROM effects_parts").pl()
+    labels = dict(connection.sql("SELECT model_version, labels FROM model_labels").fetchall())
     wanted = {block.name: block for block in sums.blocks(texts, edited)}
     for name in set(store.part_names("sums")) - set(wanted):
         store.part("sums", name).unlink()
         store.part("edited_scores", name).unlink(missing_ok=True)
-    for name, block in wanted.items():
-        if not store.has_part("sums", name):
-            found = sums.summed(_words_of(connection, block.texts), edited)
-            store.write("edited_scores", name, found[1])
-            store.write("sums", name, found[0])  # the last: where it is, both are
+    missing = [block for name, block in wanted.items() if not store.has_part("sums", name)]
+
+    def make(block: sums.Block, parts: Sequence[Path]) -> None:
+        found = sums.summed(sums.read(parts), block.texts, labels, edited)
+        store.write("edited_scores", block.name, found[1])
+        store.write("sums", block.name, found[0])  # the last: where it is, both are
+
+    with ThreadPoolExecutor(min(cpu_count(), _MAKERS)) as pool:
+        done = [pool.submit(make, *one) for one in zip(missing, _parts_of(connection, missing), strict=True)]
+        try:
+            for one in done:
+                one.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # a full disk is told at once
 
 
-def _words_of(connection: duckdb.DuckDBPyConnection, texts: pl.DataFrame) -> pl.DataFrame:
-    """The explanations of these texts with their words, the latest of each target, as in the view `explanations`."""
-    batches = texts["batches"].explode().unique().to_list()
-    connection.register("wanted_tweets", texts.drop("batches", "batch", "mark", "tweets").to_arrow())
-    rows: pl.DataFrame = connection.sql(_WORDS, params={"batches": batches}).pl()
-    connection.unregister("wanted_tweets")
-    key = ["tweet_id", "model_version", "method", "baseline", "target"]
-    if rows.select(key).is_duplicated().any():  # explained again: rare, and sorting the words of all costs
-        rows = rows.sort("computed_at", "batch", descending=[True, False], nulls_last=True).unique(key, keep="first")
-    return rows.drop("computed_at", "batch")
+def _parts_of(connection: duckdb.DuckDBPyConnection, blocks: Sequence[sums.Block]) -> list[list[Path]]:
+    """The parts of explanations that hold each block's texts."""
+    if not blocks:
+        return []
+    key = ["tweet_id", "model_version", "method", "baseline"]
+    wanted = pl.concat(one.texts.select(*key, block=pl.lit(at)) for at, one in enumerate(blocks))
+    connection.register("wanted", wanted.to_arrow())
+    found: list[list[Path]] = [[] for _ in blocks]
+    for at, path in connection.execute(_PARTS).fetchall():
+        found[at].append(Path(path))
+    connection.unregister("wanted")
+    return found
 
 
 def _copy_facts(connection: duckdb.DuckDBPyConnection) -> None:

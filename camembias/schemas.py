@@ -204,7 +204,7 @@ TABLES: dict[str, pl.Schema] = {
             "computed_at": TIME,
         }
     ),
-    # sums over the texts of one block that have one weight: made by refresh, and made again when they are gone
+    # sums over the texts of one block, x = centred logits: made by refresh, and made again when they are gone
     "sums": pl.Schema(
         {
             "model_version": pl.String(),
@@ -212,15 +212,24 @@ TABLES: dict[str, pl.Schema] = {
             "baseline": pl.String(),
             "word": pl.String(),
             "label": pl.String(),
-            "w": pl.Float64(),  # sum of 1 / pi over the sampled tweets with the text
-            "v": pl.Float64(),  # sum of (1 - pi) / pi^2 over them
             "tweets": pl.Int64(),  # distinct texts
             "occurrences": pl.Int64(),
-            "x": pl.Float64(),  # centred logits
-            "xx": pl.Float64(),
-            "abs_x": pl.Float64(),
-            "positive": pl.Int64(),
-            "strongest": pl.Int64(),
+            "w": pl.Float64(),  # of a text: sum of 1 / pi over the sampled tweets with it
+            "w2": pl.Float64(),
+            "w3": pl.Float64(),
+            "w4": pl.Float64(),
+            "v": pl.Float64(),  # of a text: sum of (1 - pi) / pi^2 over them
+            "vw": pl.Float64(),
+            "v2": pl.Float64(),
+            "wx": pl.Float64(),
+            "wxx": pl.Float64(),
+            "w2x": pl.Float64(),
+            "w2xx": pl.Float64(),
+            "vx": pl.Float64(),
+            "vxx": pl.Float64(),
+            "w_abs_x": pl.Float64(),
+            "w_positive": pl.Float64(),
+            "w_strongest": pl.Float64(),
         }
     ),
     # the scores of edited words, text by text: an error by author needs them

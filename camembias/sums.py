@@ -1,26 +1,32 @@
 """Sums of word scores, a block of texts a part, so that a refresh reads only what was explained since the last one.
 
 The view `sampled_word_scores` says in SQL what is summed: scores centred over labels, occurrences in a text added
-first, copies of a text taken as one. This is the same on arrays, twenty times faster; a test holds the two together.
-It knows rows of explanations. It does not know DuckDB, nor what is estimated from the sums.
+first, copies of a text taken as one. This is the same on arrays, many times faster; a test holds the two together.
+It knows parts of explanations. It does not know DuckDB, nor what is estimated from the sums.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from camembias.schemas import TABLES
 
 BLOCK = 16_384  # texts: 2 million scores of five labels, which fit a small memory
+SUMS = 2  # what a part `sums` holds; another number, and all are made again
 _SCOPE = ("model_version", "method", "baseline")
+_WORD, _SCORE = "words.list.element.word", "words.list.element.score"
 Floats = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +42,7 @@ def blocks(texts: pl.DataFrame, edited: pl.DataFrame) -> Iterator[Block]:
 
     `edited`: model_version and word of the words whose scores are kept by tweet.
     """
-    words = hashlib.sha256(repr(edited.sort(edited.columns).rows()).encode()).digest()
+    words = hashlib.sha256(repr((SUMS, edited.sort(edited.columns).rows())).encode()).digest()
     ordered = texts.sort("batch", "tweet_id", *_SCOPE)
     for number, start in enumerate(range(0, ordered.height, BLOCK)):
         mine = ordered.slice(start, BLOCK)
@@ -44,89 +50,150 @@ def blocks(texts: pl.DataFrame, edited: pl.DataFrame) -> Iterator[Block]:
         yield Block(f"{number:06}-{hashlib.sha256(state).hexdigest()[:16]}", mine)
 
 
-def summed(rows: pl.DataFrame, edited: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows of the tables `sums` and `edited_scores`.
+@dataclass(frozen=True, slots=True)
+class Explanations:
+    """Rows of the table `explanations`; the words of row i are `word` and `score` from `start[i]` to `stop[i]`."""
 
-    `rows`: one a text and label, with tweet_id, model_version, method, baseline, w, v, target, words.
+    rows: pl.DataFrame  # tweet_id, model_version, method, baseline, target, batch, computed_at, row
+    start: Numbers
+    stop: Numbers
+    word: Numbers  # places in the vocabulary
+    score: Floats  # logits, not centred
+    vocabulary: pl.Series
+
+
+def read(parts: Iterable[Path]) -> Explanations:
+    """Of these parts. Of their words only spelling and score are read, and a spelling once a part."""
+    names = ["tweet_id", *_SCOPE, "target", "batch", "computed_at", _WORD, _SCORE]
+    tables = []
+    for part in parts:
+        with pq.ParquetFile(part, read_dictionary=[_WORD]) as file:
+            tables.append(file.read(names))
+    table = pa.concat_tables(tables).combine_chunks()
+    words = table["words"].combine_chunks()
+    word, score = words.values.field(0), words.values.field(1)
+    offsets = words.offsets.to_numpy()
+    rows = pl.DataFrame(pl.from_arrow(table.drop_columns(["words"]))).with_row_index("row")
+    return Explanations(
+        rows,
+        offsets[:-1],
+        offsets[1:],
+        word.indices.to_numpy(zero_copy_only=False).astype(np.int64),
+        score.to_numpy(zero_copy_only=False).astype(np.float64),
+        pl.Series("word", pl.from_arrow(word.dictionary), dtype=pl.String()),
+    )
+
+
+def summed(
+    found: Explanations, texts: pl.DataFrame, labels: Mapping[str, Sequence[str]], edited: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows of the tables `sums` and `edited_scores` for these texts.
+
+    `texts`: tweet_id, model_version, method, baseline, w, v. `labels`: of each model version.
     """
     sums, kept = [pl.DataFrame(schema=TABLES["sums"])], [pl.DataFrame(schema=TABLES["edited_scores"])]
-    for scope in rows.select(_SCOPE).unique().rows():
-        mine = rows.filter(pl.all_horizontal(pl.col(n) == v for n, v in zip(_SCOPE, scope, strict=True)))
+    key = ["tweet_id", *_SCOPE]
+    rows = found.rows.join(texts.select(*key, "w", "v"), on=key)
+    latest = rows.sort("computed_at", "batch", descending=[True, False], nulls_last=True)
+    latest = latest.unique([*key, "target"], keep="first")
+    for scope in latest.select(_SCOPE).unique().sort(_SCOPE).rows():
+        mine = latest.filter(pl.all_horizontal(pl.col(n) == v for n, v in zip(_SCOPE, scope, strict=True)))
+        pairs = _pairs(found, mine, list(labels[scope[0]]))
         wanted = edited.filter(pl.col("model_version") == scope[0])["word"]
-        for frames, found in zip((sums, kept), _of_one_model(mine, wanted), strict=True):
-            named = [pl.lit(value).alias(name) for name, value in zip(_SCOPE, scope, strict=True)]
-            schema = frames[0].schema
-            frames += [one.with_columns(named).select(pl.col(n).cast(t) for n, t in schema.items()) for one in found]
+        named = [pl.lit(value).alias(name) for name, value in zip(_SCOPE, scope, strict=True)]
+        for frames, rows_of in ((sums, _totals(pairs)), (kept, _scores(pairs, wanted))):
+            frames += [
+                one.with_columns(named).select(pl.col(name).cast(dtype) for name, dtype in frames[0].schema.items())
+                for one in rows_of
+            ]
     return pl.concat(sums), pl.concat(kept)
 
 
-def _of_one_model(rows: pl.DataFrame, edited: pl.Series) -> tuple[list[pl.DataFrame], list[pl.DataFrame]]:
-    labels = rows["target"].unique().sort().to_list()
-    places, scores = _flat(rows, labels)
-    if not places.height:
-        return [], []
-    order, first, occurrences = _runs(places["tweet"].to_numpy(), places["word"].to_physical().to_numpy())
-    x = np.add.reduceat(scores[order], first, axis=0)  # (pairs of tweet and word, labels)
-    pairs = places[order[first]].with_columns(occurrences=pl.Series(occurrences))
-    strongest = _strongest(pairs["tweet"].to_numpy(), x)
-    chosen = pairs["word"].cast(pl.String()).is_in(edited.implode())
-    sums, kept = [], []
-    for at, label in enumerate(labels):
-        mine = pairs.with_columns(x=pl.Series(x[:, at]), strongest=pl.Series(strongest[:, at]))
-        sums.append(_totals(mine).with_columns(label=pl.lit(label)))
-        kept.append(mine.filter(chosen).select("tweet_id", "w", "word", "x", label=pl.lit(label)))
-    return sums, kept
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Each word of each text once; arrays of one entry a pair, those of labels with one column a label."""
+
+    labels: list[str]
+    tweets: pl.DataFrame  # tweet_id, w, v; one row a text
+    tweet: Numbers  # row in `tweets`; a text's pairs stand together
+    word: Numbers
+    vocabulary: pl.Series
+    occurrences: Numbers
+    x: Floats  # (pairs, labels), centred logits, occurrences added
 
 
-def _flat(rows: pl.DataFrame, labels: list[str]) -> tuple[pl.DataFrame, Floats]:
-    """tweet (a number), tweet_id, w, v and word of every position; and its centred scores, (positions, labels).
+def _pairs(found: Explanations, latest: pl.DataFrame, labels: list[str]) -> _Pairs:
+    """A tweet whose labels disagree on its words is left out."""
+    tweets = latest.select("tweet_id", "w", "v").unique("tweet_id")
+    rows = [f"row {number}" for number in range(len(labels))]
+    for label, row in zip(labels, rows, strict=True):
+        tweets = tweets.join(latest.filter(target=label).select("tweet_id", pl.col("row").alias(row)), on="tweet_id")
+    tweets = tweets.sort("tweet_id")
+    at = tweets.select(rows).to_numpy().astype(np.int64).reshape(-1, len(labels))  # (tweets, labels): rows of `found`
+    length = found.stop[at] - found.start[at]
+    alike = (length == length[:, :1]).all(axis=1)
+    at, length, tweets = at[alike], length[alike, 0], tweets.filter(alike)
+    tweet = np.repeat(np.arange(len(length)), length)
+    within = np.arange(len(tweet)) - np.repeat(np.cumsum(length) - length, length)
+    places = found.start[at][tweet] + within[:, None]  # (words of all tweets, labels)
+    words = found.word[places]
+    differ = (words != words[:, :1]).any(axis=1)
+    agree = ~np.isin(tweet, tweet[differ])
+    tweet, word, scores = tweet[agree], words[agree, 0], found.score[places[agree]]
+    if not len(tweet):
+        return _Pairs(labels, tweets, tweet, word, found.vocabulary, tweet, scores)
+    order, first = _runs(tweet, word)
+    x = np.add.reduceat((scores - scores.mean(axis=1, keepdims=True))[order], first, axis=0)
+    occurrences = np.diff(first, append=len(tweet))
+    return _Pairs(labels, tweets, tweet[order][first], word[order][first], found.vocabulary, occurrences, x)
 
-    A tweet whose labels disagree on its words is left out.
-    """
-    split = rows.select(
-        *("tweet_id", "w", "v", "target"),
-        word=pl.col("words").list.eval(pl.element().struct.field("word")),
-        score=pl.col("words").list.eval(pl.element().struct.field("score").cast(pl.Float64())),
-    )
-    alike = split.group_by("tweet_id").agg(good=(pl.col("word").n_unique() == 1) & (pl.len() == len(labels)))
-    kept = (
-        split.join(alike.filter("good"), on="tweet_id", how="semi")
-        .sort("tweet_id")
-        .filter(pl.col("word").list.len() > 0)
-    )
-    first = kept.filter(pl.col("target") == labels[0]).with_row_index("tweet")
-    places = first.select("tweet", "tweet_id", "w", "v", pl.col("word").cast(pl.List(pl.Categorical()))).explode("word")
-    raw = [kept.filter(pl.col("target") == label)["score"].explode().to_numpy() for label in labels]
-    scores = np.stack(raw, axis=1)
-    return places, scores - scores.mean(axis=1, keepdims=True)
 
-
-def _runs(
-    tweet: npt.NDArray[Any], word: npt.NDArray[Any]
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]:
-    """The order that brings a word's places in one tweet together, where each run of them starts, and its length."""
-    key = tweet.astype(np.int64) * (int(word.max()) + 1) + word
+def _runs(tweet: Numbers, word: Numbers) -> tuple[Numbers, Numbers]:
+    """The order that brings a word's places in one tweet together, and where each run of them starts."""
+    key = tweet * (word.max() + 1) + word
     order = np.argsort(key, kind="stable")
-    first = np.flatnonzero(np.diff(key[order], prepend=-1))
-    return order, first, np.diff(first, append=len(key))
+    return order, np.flatnonzero(np.diff(key[order], prepend=-1))
 
 
-def _strongest(tweet: npt.NDArray[Any], x: Floats) -> npt.NDArray[np.bool_]:
-    """Whether no word of the tweet pushes the label more, (pairs, labels); tweets stand together."""
-    first = np.flatnonzero(np.diff(tweet.astype(np.int64), prepend=-1))
-    most = np.repeat(np.maximum.reduceat(x, first, axis=0), np.diff(first, append=len(tweet)), axis=0)
-    return np.asarray((x > 0) & (x == most))
+def _strongest(pairs: _Pairs) -> npt.NDArray[np.bool_]:
+    """Whether no word of the tweet pushes the label more, (pairs, labels)."""
+    first = np.flatnonzero(np.diff(pairs.tweet, prepend=-1))
+    most = np.repeat(np.maximum.reduceat(pairs.x, first, axis=0), np.diff(first, append=len(pairs.tweet)), axis=0)
+    return np.asarray((pairs.x > 0) & (pairs.x == most))
 
 
-def _totals(pairs: pl.DataFrame) -> pl.DataFrame:
-    """One row a word and weight: of texts with one weight, sums can be weighted later."""
-    x = pl.col("x")
-    return pairs.group_by("word", "w", "v").agg(
-        tweets=pl.len(),
-        occurrences=pl.col("occurrences").sum(),
-        x=x.sum(),
-        xx=(x * x).sum(),
-        abs_x=x.abs().sum(),
-        positive=(x > 0).sum(),
-        strongest=pl.col("strongest").sum(),
-    )
+def _totals(pairs: _Pairs) -> Iterator[pl.DataFrame]:
+    """One row a word, a frame a label: all that weighted means and their errors are made from."""
+    if not len(pairs.tweet):
+        return
+    tweets = np.bincount(pairs.word)
+    seen = np.flatnonzero(tweets)
+
+    def total(values: npt.NDArray[Any]) -> Floats:
+        return np.asarray(np.bincount(pairs.word, weights=values)[seen], np.float64)
+
+    w, v = (pairs.tweets[name].to_numpy()[pairs.tweet] for name in ("w", "v"))
+    of_word = {"w": w, "w2": w**2, "w3": w**3, "w4": w**4, "v": v, "vw": v * w, "v2": v**2}
+    once = {
+        "word": pairs.vocabulary.gather(seen),
+        "tweets": tweets[seen],
+        "occurrences": total(pairs.occurrences),
+        **{name: total(values) for name, values in of_word.items()},
+    }
+    strongest = _strongest(pairs)
+    for at, label in enumerate(pairs.labels):
+        x = pairs.x[:, at]
+        of_label = {
+            **{"wx": w * x, "wxx": w * x**2, "w2x": w**2 * x, "w2xx": w**2 * x**2, "vx": v * x, "vxx": v * x**2},
+            **{"w_abs_x": w * np.abs(x), "w_positive": w * (x > 0), "w_strongest": w * strongest[:, at]},
+        }
+        yield pl.DataFrame({**once, "label": label, **{name: total(values) for name, values in of_label.items()}})
+
+
+def _scores(pairs: _Pairs, edited: pl.Series) -> Iterator[pl.DataFrame]:
+    """One row a text and edited word that it holds, a frame a label."""
+    chosen = pairs.vocabulary.is_in(edited.implode()).to_numpy()[pairs.word]
+    texts = pairs.tweets[pairs.tweet[chosen]].select("tweet_id", "w")
+    words = pairs.vocabulary.gather(pairs.word[chosen])
+    for at, label in enumerate(pairs.labels):
+        yield texts.with_columns(word=words, label=pl.lit(label), x=pl.Series(pairs.x[chosen, at]))

@@ -12,7 +12,7 @@ SELECT
 FROM per_tweet AS p JOIN sampled_texts AS i USING (model_version, method, baseline, tweet_id);
 COMMENT ON VIEW sampled_word_scores IS
     'one row a sampled text, model, method, baseline, word and label; hand-picked tweets are left out';
-COMMENT ON COLUMN sampled_word_scores.tweet_id IS 'the first of the tweets with this text';
+COMMENT ON COLUMN sampled_word_scores.tweet_id IS 'the least of the tweets with this text';
 COMMENT ON COLUMN sampled_word_scores.tweets IS 'sampled tweets with this text';
 COMMENT ON COLUMN sampled_word_scores.score IS 'centred logits, occurrences in the tweet summed';
 COMMENT ON COLUMN sampled_word_scores.w IS 'weight: estimated tweets of the corpus with this text';
@@ -26,13 +26,11 @@ WITH sums AS (
     SELECT
         model_version, method, baseline, word, label,
         CAST(sum(tweets) AS BIGINT) AS tweets, CAST(sum(occurrences) AS BIGINT) AS occurrences,
-        sum(p.w * tweets) AS w, sum(p.w * x) AS wx, sum(p.w * xx) AS wxx, sum(p.w * abs_x) AS w_abs_x,
-        sum(p.w ** 2 * tweets) AS w2, sum(p.w ** 2 * x) AS w2x, sum(p.w ** 2 * xx) AS w2xx,
-        sum(p.w ** 3 * tweets) AS w3, sum(p.w ** 4 * tweets) AS w4,
-        sum(p.v * tweets) AS v, sum(p.v * x) AS vx, sum(p.v * xx) AS vxx,
-        sum(p.v * p.w * tweets) AS vw, sum(p.v ** 2 * tweets) AS v2,
-        sum(p.w * positive) AS w_positive, sum(p.w * strongest) AS w_strongest
-    FROM sums_parts AS p
+        sum(w) AS w, sum(wx) AS wx, sum(wxx) AS wxx, sum(w_abs_x) AS w_abs_x,
+        sum(w2) AS w2, sum(w2x) AS w2x, sum(w2xx) AS w2xx, sum(w3) AS w3, sum(w4) AS w4,
+        sum(v) AS v, sum(vx) AS vx, sum(vxx) AS vxx, sum(vw) AS vw, sum(v2) AS v2,
+        sum(w_positive) AS w_positive, sum(w_strongest) AS w_strongest
+    FROM sums_parts
     GROUP BY model_version, method, baseline, word, label
 )
 -- a kind costs ten regular expressions: once a word, not once an occurrence

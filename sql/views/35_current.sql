@@ -1,23 +1,38 @@
 -- The audit is of a sample: one text explained by another model, or from another baseline, must not empty it.
+CREATE TABLE sampled_scopes AS
+SELECT model_version, method, baseline, max(computed_at) AS explained_at
+FROM explanations_parts
+SEMI JOIN (SELECT DISTINCT model_version, method, baseline FROM word_label_sums) USING (model_version, method, baseline)
+WHERE converged
+GROUP BY model_version, method, baseline;
+COMMENT ON TABLE sampled_scopes IS 'one row a model, method and baseline of which a sample was explained';
+COMMENT ON COLUMN sampled_scopes.explained_at IS 'the last time, UTC';
+
 CREATE VIEW explained AS
 WITH scopes AS (
-    SELECT model_version, method, baseline, max(computed_at) AS explained_at
-    FROM explanations_parts
+    SELECT *, true AS sampled FROM sampled_scopes
+    UNION ALL
+    SELECT model_version, method, baseline, max(computed_at), false
+    FROM explanations_parts ANTI JOIN sampled_scopes USING (model_version, method, baseline)
     WHERE converged
     GROUP BY model_version, method, baseline
 )
-SELECT
-    e.*, s.model_version IS NOT NULL AS sampled,
-    row_number() OVER (ORDER BY sampled DESC, explained_at DESC, e.model_version, e.method, e.baseline) AS place
-FROM scopes AS e
-LEFT JOIN (SELECT DISTINCT model_version, method, baseline FROM word_label_sums) AS s USING (model_version, method, baseline);
+SELECT *, row_number() OVER (ORDER BY sampled DESC, explained_at DESC, model_version, method, baseline) AS place FROM scopes;
 COMMENT ON VIEW explained IS 'one row a model, method and baseline of which there are explanations';
-COMMENT ON COLUMN explained.explained_at IS 'the last time, UTC';
+COMMENT ON COLUMN explained.explained_at IS 'the last time, UTC; of samples, as of the last refresh';
 COMMENT ON COLUMN explained.sampled IS 'true: of a sample, as of the last refresh; false: of hand-picked tweets and texts alone';
 COMMENT ON COLUMN explained.place IS 'from 1: those of samples first, then the last first';
 
+-- Every current_... view asks this: where there is a sample, no explanation is looked at.
 CREATE VIEW last_explained AS
-SELECT model_version, method, baseline FROM explained WHERE place = 1;
+(
+    SELECT model_version, method, baseline FROM sampled_scopes
+    ORDER BY explained_at DESC, model_version, method, baseline
+    LIMIT 1
+)
+UNION ALL
+SELECT model_version, method, baseline FROM explained
+JOIN (SELECT 1 AS place WHERE NOT EXISTS (FROM sampled_scopes)) USING (place);
 COMMENT ON VIEW last_explained IS
     'the model, method and baseline of the last explained sample: what current_… views answer for; where there is no sample, of the last explanation';
 

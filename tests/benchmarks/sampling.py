@@ -20,6 +20,7 @@ from rich.progress import track
 
 from camembias import bundle, sampling, sqlfiles, sums, synthetic
 from camembias.sampling import Strata
+from camembias.schemas import TIME
 from explain_worker.job import Model, explain_tweets
 
 DEMO = Path("demo/models/demo")
@@ -28,7 +29,8 @@ FEWEST = 10  # sampled tweets of a word that the audit judges
 RARE = (8, 0.006)  # tweets of the corpus with a rare word: at least, and at most this share
 LISTED, TOP, OVERLAP = 100, 50, 0.9
 STEP = 1.15  # between the sizes tried
-SCOPE = {"method": "ig", "baseline": "mask"}
+SCOPE = {"model_version": "m", "method": "integrated_gradients", "baseline": "mask"}
+NONE_EDITED = pl.DataFrame(schema={"model_version": pl.String, "word": pl.String})
 
 
 def explained(model: Model, count: int) -> pl.DataFrame:
@@ -61,20 +63,21 @@ def draw(frame: pl.DataFrame, strata: Strata, size: float, seed: str) -> pl.Data
     return drawn.filter(numbers < drawn["pi"])
 
 
-def reliance(rows: pl.DataFrame, samples: dict[str, pl.DataFrame]) -> pl.DataFrame:
+def as_part(rows: pl.DataFrame, path: Path) -> sums.Explanations:
+    """What a store holds, as the sums read it."""
+    named = {name: pl.lit(value) for name, value in SCOPE.items()}
+    rows.with_columns(**named, batch=pl.lit(""), computed_at=pl.lit(None, TIME)).write_parquet(path)
+    return sums.read([path])
+
+
+def reliance(found: sums.Explanations, samples: dict[str, pl.DataFrame]) -> pl.DataFrame:
     """The view word_label_reliance, each sample as if it were a model of its own."""
-    parts = [
-        sums.summed(
-            rows.join(drawn, on="tweet_id").with_columns(
-                w=1 / pl.col("pi"),
-                v=(1 - pl.col("pi")) / pl.col("pi") ** 2,
-                **{name: pl.lit(value) for name, value in scope.items()},
-            ),
-            pl.DataFrame(schema={"model_version": pl.String, "word": pl.String}),
-        )[0]
-        for sample, drawn in samples.items()
-        for scope in [{"model_version": sample, **SCOPE}]
-    ]
+    labels = {SCOPE["model_version"]: found.rows["target"].unique().sort().to_list()}
+    parts = []
+    for sample, drawn in samples.items():
+        pi = pl.col("pi")
+        texts = drawn.with_columns(w=1 / pi, v=(1 - pi) / pi**2, **{name: pl.lit(one) for name, one in SCOPE.items()})
+        parts.append(sums.summed(found, texts, labels, NONE_EDITED)[0].with_columns(model_version=pl.lit(sample)))
     with duckdb.connect() as connection:
         connection.register("sums_parts", pl.concat(parts).to_arrow())
         connection.execute("CREATE MACRO word_kind(word) AS ''")  # takes no part
@@ -86,10 +89,10 @@ def reliance(rows: pl.DataFrame, samples: dict[str, pl.DataFrame]) -> pl.DataFra
         return connection.sql("SELECT * FROM word_label_reliance").pl()
 
 
-def coverage(rows: pl.DataFrame, frame: pl.DataFrame, truth: pl.DataFrame, draws: int) -> None:
+def coverage(corpus: sums.Explanations, frame: pl.DataFrame, truth: pl.DataFrame, draws: int) -> None:
     strata = sampling.stratified(frame)
     samples = {f"{seed}": draw(frame, strata, SHARE * frame.height, f"coverage {seed}") for seed in range(draws)}
-    found = reliance(rows, samples).filter(pl.col("tweets") >= FEWEST).join(truth, on=["word", "label"])
+    found = reliance(corpus, samples).filter(pl.col("tweets") >= FEWEST).join(truth, on=["word", "label"])
     inside = pl.col("truth").is_between("corpus_low", "corpus_high")
     found = found.with_columns(
         inside=inside, bin=pl.col("tweets").bin_intervals([19, 49], labels=["10-19", "20-49", "50+"])
@@ -105,7 +108,7 @@ def coverage(rows: pl.DataFrame, frame: pl.DataFrame, truth: pl.DataFrame, draws
         print(f"    in {name} sampled tweets: {hits / of:.1%} of {of:,}")
 
 
-def savings(rows: pl.DataFrame, frame: pl.DataFrame, truth: pl.DataFrame, draws: int) -> None:
+def savings(corpus: sums.Explanations, frame: pl.DataFrame, truth: pl.DataFrame, draws: int) -> None:
     """Explanations until the TOP of LISTED rare words in a sample are those of the corpus but for a tenth of them.
 
     The list stands for what an analyst asks about: accounts, emoji, turns of phrase; here random words.
@@ -124,7 +127,7 @@ def savings(rows: pl.DataFrame, frame: pl.DataFrame, truth: pl.DataFrame, draws:
         while True:
             size = min(size, frame.height)
             samples = {f"{seed}": draw(frame, strata, size, f"savings {seed}") for seed in range(draws)}
-            found = reliance(rows, samples).join(rare.select("word"), on="word", how="semi")
+            found = reliance(corpus, samples).join(rare.select("word"), on="word", how="semi")
             strongest = found.group_by("model_version", "word").agg(pl.col("mean_score").max())
             top = strongest.group_by("model_version").agg(pl.col("word").sort_by("mean_score").tail(TOP))["word"]
             overlap = float(np.mean([len(best & set(one)) / TOP for one in top]))
@@ -149,11 +152,12 @@ def main() -> None:
             kept.parent.mkdir(parents=True, exist_ok=True)
             explained(Model.open(bundle.load(given.model)), given.tweets).write_parquet(kept)
         rows = pl.read_parquet(kept)
+        corpus = as_part(rows, Path(folder) / "part.parquet")
     frame = rows.unique("tweet_id").select("tweet_id", "label", "margin", "text").sort("tweet_id")
     whole = {"all": frame.select("tweet_id", pi=pl.lit(1.0))}
-    truth = reliance(rows, whole).select("word", "label", "tweets", truth="mean_score")
-    coverage(rows, frame, truth.drop("tweets"), given.draws)
-    savings(rows, frame, truth, max(given.draws // 15, 5))
+    truth = reliance(corpus, whole).select("word", "label", "tweets", truth="mean_score")
+    coverage(corpus, frame, truth.drop("tweets"), given.draws)
+    savings(corpus, frame, truth, max(given.draws // 15, 5))
 
 
 if __name__ == "__main__":

@@ -18,9 +18,13 @@ from camembias.store import Store
 LABELS = ("avion", "viande", "autre")
 DAY = stores.now()
 IN_SQL = """
-SELECT model_version, method, baseline, word, label, w, v, count(*) AS tweets, sum(occurrences) AS occurrences,
-    sum(score) AS x, sum(score ** 2) AS xx, sum(abs(score)) AS abs_x,
-    count(*) FILTER (score > 0) AS positive, count(*) FILTER (strongest) AS strongest
+SELECT model_version, method, baseline, word, label,
+    count(*) AS tweets, CAST(sum(occurrences) AS BIGINT) AS occurrences,
+    sum(w) AS w, sum(w ** 2) AS w2, sum(w ** 3) AS w3, sum(w ** 4) AS w4,
+    sum(v) AS v, sum(v * w) AS vw, sum(v ** 2) AS v2,
+    sum(w * score) AS wx, sum(w * score ** 2) AS wxx, sum(w ** 2 * score) AS w2x, sum(w ** 2 * score ** 2) AS w2xx,
+    sum(v * score) AS vx, sum(v * score ** 2) AS vxx, sum(w * abs(score)) AS w_abs_x,
+    coalesce(sum(w) FILTER (score > 0), 0) AS w_positive, coalesce(sum(w) FILTER (strongest), 0) AS w_strongest
 FROM sampled_word_scores GROUP BY ALL
 """
 numbers = st.floats(-3, 3, width=16)
@@ -64,18 +68,9 @@ def fill(made: Store, found: list[tuple[list[str], float]], scores: list[float])
 
 def both(made: Store) -> tuple[pl.DataFrame, pl.DataFrame]:
     catalog.refresh(made)
-    key = ["word", "label", "w", "v"]
-    totals = "SELECT * REPLACE (CAST(occurrences AS BIGINT) AS occurrences) FROM ({})"
-    return tuple(  # type: ignore[return-value]
-        catalog.run_sql(made, totals.format(sql)).sort(key)
-        for sql in (
-            IN_SQL,
-            "SELECT model_version, method, baseline, word, label, w, v, sum(tweets) AS tweets, "
-            "sum(occurrences) AS occurrences, "
-            "sum(x) AS x, sum(xx) AS xx, sum(abs_x) AS abs_x, sum(positive) AS positive, sum(strongest) AS strongest "
-            "FROM sums_parts GROUP BY ALL",
-        )
-    )
+    sql = (IN_SQL, "SELECT * EXCLUDE kind FROM word_label_sums")
+    wanted, found = (catalog.run_sql(made, one).sort("word", "label") for one in sql)
+    return wanted, found.select(wanted.columns)
 
 
 def same(left: pl.DataFrame, right: pl.DataFrame) -> bool:
@@ -112,11 +107,15 @@ def test_what_has_not_changed_is_not_read_again(made, monkeypatch) -> None:
 def test_an_explanation_made_again_replaces_its_sums(made) -> None:
     catalog.refresh(made)
     before = made.part_names("sums")
-    rows = [explanation("t1", target, [("train", 9.0 * n)], "again", age=-1) for n, target in enumerate(LABELS)]
+    rows = [explanation("t1", target, [("seul", 9.0 * n)], "again", age=-1) for n, target in enumerate(LABELS)]
     put(made, "explanations", "again", rows)
     old, new = both(made)
     assert same(old, new)
-    assert new.filter(word="train", label="autre", w=4.0)["x"].item() == pytest.approx(9.0)
+    assert new.filter(word="seul").select("label", "w", "wx").rows() == [
+        ("autre", 4.0, 36.0),
+        ("avion", 4.0, -36.0),
+        ("viande", 4.0, 0.0),
+    ]
     assert len(made.part_names("sums")) == len(before)
     assert made.part_names("sums") != before
 
@@ -132,7 +131,7 @@ def test_a_design_that_raises_a_probability_is_seen(made) -> None:
     put(made, "draws", "e", [{"design_id": "e", "tweet_id": "t1", "key": "k", "pi": 0.5}])
     old, new = both(made)
     assert same(old, new)
-    assert set(new.filter(word="train")["w"]) == {2.0, 1.0}
+    assert set(new.filter(word="train").select("w", "w2").rows()) == {(2.0 + 1.0, 4.0 + 1.0)}
 
 
 def test_blocks_of_older_batches_stay_when_new_ones_come(monkeypatch) -> None:
@@ -171,8 +170,8 @@ def test_copies_of_a_text_are_one_observation(made) -> None:
     put(made, "draws", "copies", drawn)
     old, new = both(made)
     assert same(old, new)
-    assert new.filter(word="copie", label="avion").select("w", "v", "tweets", "x").rows() == [
-        (6.0, 12.0 + 2.0, 1, -1.0)
+    assert new.filter(word="copie", label="avion").select("w", "v", "tweets", "wx").rows() == [
+        (6.0, 12.0 + 2.0, 1, -6.0)
     ]
     sql = "SELECT tweets, corpus_tweets, mean_score, se_tweet FROM word_label_reliance WHERE word = 'copie'"
     assert set(catalog.run_sql(made, sql).rows()) == {(1, 6.0, mean, None) for mean in (-1.0, 0.0, 1.0)}
