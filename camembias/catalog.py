@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -32,7 +33,7 @@ _SILENT = "SET enable_progress_bar = false"  # DuckDB would draw one on stdout, 
 _BEFORE_SUMS = "25_sampled_texts"  # the view that says which texts are summed; later views read the sums
 _PARTS = """
 SELECT DISTINCT b.block, e.filename
-FROM read_parquet(parts('explanations'), filename = true) AS e
+FROM read_parquet(parts('explanations'), hive_partitioning = false, union_by_name = true, filename = true) AS e
 JOIN wanted AS b USING (tweet_id, model_version, method, baseline)
 ORDER BY ALL
 """
@@ -148,18 +149,19 @@ def _renew_sums(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
         store.part("edited_scores", name).unlink(missing_ok=True)
     missing = [block for name, block in wanted.items() if not store.has_part("sums", name)]
 
-    def make(block: sums.Block, parts: Sequence[Path]) -> None:
-        found = sums.summed(sums.read(parts), block.texts, labels, edited)
-        store.write("edited_scores", block.name, found[1])
-        store.write("sums", block.name, found[0])  # the last: where it is, both are
+    def make(block: sums.Block, parts: Sequence[Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
+        return sums.summed(sums.read(parts), block.texts, labels, edited)
 
     with ThreadPoolExecutor(min(cpu_count(), _MAKERS)) as pool:
-        done = [pool.submit(make, *one) for one in zip(missing, _parts_of(connection, missing), strict=True)]
+        made = deque(pool.submit(make, *one) for one in zip(missing, _parts_of(connection, missing), strict=True))
         try:
-            for one in done:
-                one.result()
+            for block in missing:
+                totals, scores = made.popleft().result()
+                # Written by this thread, which holds the store: another would wait for whoever waits to have it alone.
+                store.write("edited_scores", block.name, scores)
+                store.write("sums", block.name, totals)  # the last: where it is, both are
         finally:
-            pool.shutdown(cancel_futures=True)  # a full disk is told at once
+            pool.shutdown(cancel_futures=True)
 
 
 def _parts_of(connection: duckdb.DuckDBPyConnection, blocks: Sequence[sums.Block]) -> list[list[Path]]:
@@ -192,6 +194,8 @@ def _copy_facts(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f'COMMENT ON TABLE "{name}" IS {_quoted(comment)}')
         for column, note in columns:
             connection.execute(f'COMMENT ON COLUMN "{name}"."{column}" IS {_quoted(note)}')
+        if name == "explanations":  # what looks at all of them again must see those that were copied
+            connection.execute("CREATE OR REPLACE VIEW explanations_parts AS FROM explanations")
 
 
 def _quoted(text: str) -> str:

@@ -167,6 +167,16 @@ def rankings(witnesses: pl.DataFrame, truth: Truth) -> dict[str, tuple[float, fl
     return found
 
 
+def standing_alone(witnesses: pl.DataFrame, truth: Truth) -> pl.DataFrame:
+    """Rows of planted words, and of words that go with no label in the generator.
+
+    Left out are all others that do, because many are of its set phrases, which carry one another: deleting one changes
+    nothing, inserting it, as the oracle does, moves the label.
+    """
+    tied = {word for (word, _), z in truth.association.items() if abs(z) >= LEAST_Z}
+    return witnesses.filter(~pl.col("word").is_in(tied - {plant.word for plant in truth.planted}))
+
+
 def marks(table: pl.DataFrame, found: pl.DataFrame) -> dict[str, float | int | None]:
     """Sums of `graded` and `discoveries`: recall over used plants, false discoveries, and the weakest plant found.
 

@@ -204,7 +204,8 @@ TABLES: dict[str, pl.Schema] = {
             "computed_at": TIME,
         }
     ),
-    # sums over the texts of one block, x = centred logits: made by refresh, and made again when they are gone
+    # sums over the texts of one block that hold the word: made by refresh, and made again when they are gone. w of a
+    # text: sum of 1 / pi over the sampled tweets with it; v: sum of (1 - pi) / pi^2 over them; x: its centred logits
     "sums": pl.Schema(
         {
             "model_version": pl.String(),
@@ -214,11 +215,11 @@ TABLES: dict[str, pl.Schema] = {
             "label": pl.String(),
             "tweets": pl.Int64(),  # distinct texts
             "occurrences": pl.Int64(),
-            "w": pl.Float64(),  # of a text: sum of 1 / pi over the sampled tweets with it
+            "w": pl.Float64(),
             "w2": pl.Float64(),
             "w3": pl.Float64(),
             "w4": pl.Float64(),
-            "v": pl.Float64(),  # of a text: sum of (1 - pi) / pi^2 over them
+            "v": pl.Float64(),
             "vw": pl.Float64(),
             "v2": pl.Float64(),
             "wx": pl.Float64(),

@@ -48,7 +48,8 @@ def export(
     if parity["int8"]["served"]:
         out.print(
             f"bound: a margin under {bundle.manifest.rescore_margin} logits, {parity['rescored_share']:.1%} of these "
-            f"texts; labels and abstentions that then differ from fp32: {parity['stored_differ']}"
+            f"texts; labels and abstentions that then differ from fp32: {parity['stored_differ']}, "
+            f"of texts that the bound was not measured on: {parity['held_out_differ']}"
         )
     out.print(f"serving version {bundle.serving_version}; next: camembias classify {model} TWEETS --store stores/mine")
 

@@ -102,6 +102,7 @@ def _mark(
     truth = exam.Truth(plants, association, effects, catalog.run_sql(store, _FLOOR)["floor"][0] or 0.05)
     table, found = exam.graded(verdicts, truth), exam.discoveries(verdicts, truth)
     rankings = exam.rankings(witnesses, truth)
+    alone = exam.rankings(exam.standing_alone(witnesses, truth), truth)
     marks = exam.marks(table, found)
     return {
         "kind": kind.value,
@@ -110,6 +111,7 @@ def _mark(
         **marks,
         "average_precision": {name: both[0] for name, both in rankings.items()},
         "precision_at_k": {name: both[1] for name, both in rankings.items()},
+        "average_precision_alone": {name: both[0] for name, both in alone.items()},
         "planted": table.to_dicts(),
         "found": found.to_dicts(),
         "passed": exam.passed(marks),
@@ -141,8 +143,8 @@ def _say(report: dict[str, Any]) -> None:
             print_table(found, "confirmed, but not planted; true: generator and oracle agree")
     for name, value in report.items():
         if isinstance(value, int | float | str):
-            out.print(f"{name:>18}  {value:.3g}" if isinstance(value, float) else f"{name:>18}  {value}", markup=False)
-    for name in ("average_precision", "precision_at_k"):
+            out.print(f"{name:>23}  {value:.3g}" if isinstance(value, float) else f"{name:>23}  {value}", markup=False)
+    for name in ("average_precision", "precision_at_k", "average_precision_alone"):
         values = ", ".join(f"{witness} {value:.3f}" for witness, value in report[name].items())
         if values:
-            out.print(f"{name:>18}  {values}", markup=False)
+            out.print(f"{name:>23}  {values}", markup=False)

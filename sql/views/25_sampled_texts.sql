@@ -1,10 +1,10 @@
 -- What estimates are made from, without its words: so little that all of it can be looked at in each refresh.
 -- Nearly every tweet was explained once, all labels in one batch: no need to look for the latest of each label, which sorts.
 CREATE VIEW sampled_tweets AS
-WITH explained AS MATERIALIZED (
+WITH tweets AS MATERIALIZED (
     SELECT
         e.tweet_id, e.model_version, e.method, e.baseline, any_value(e.text_hash) AS text_hash, max(e.batch) AS batch,
-        bool_and(e.converged) AS converged, bit_xor(hash(e.target, e.batch, e.computed_at)) AS mark,
+        bool_and(coalesce(e.converged, false)) AS converged, bit_xor(hash(e.target, e.batch, e.computed_at)) AS mark,
         count(*) = any_value(len(m.labels))
         AND bit_count(bit_or(1::BIGINT << (list_position(m.labels, e.target) % 62))) = any_value(len(m.labels)) AS once
     FROM explanations_parts AS e JOIN model_labels AS m USING (model_version)
@@ -14,13 +14,13 @@ WITH explained AS MATERIALIZED (
 again AS (  -- the rule of the view explanations, which would sort all rows
     SELECT e.*
     FROM explanations_parts AS e
-    SEMI JOIN (FROM explained WHERE NOT once) USING (tweet_id, model_version, method, baseline)
+    SEMI JOIN (FROM tweets WHERE NOT once) USING (tweet_id, model_version, method, baseline)
     QUALIFY row_number() OVER (
         PARTITION BY tweet_id, model_version, target, method, baseline ORDER BY computed_at DESC NULLS LAST, batch
     ) = 1
 ),
 complete AS (
-    SELECT tweet_id, model_version, method, baseline, text_hash, batch, mark FROM explained WHERE once AND converged
+    SELECT tweet_id, model_version, method, baseline, text_hash, batch, mark FROM tweets WHERE once AND converged
     UNION ALL
     SELECT
         e.tweet_id, e.model_version, e.method, e.baseline, any_value(e.text_hash), max(e.batch),
@@ -42,14 +42,14 @@ COMMENT ON COLUMN sampled_tweets.mark IS 'changes when the tweet is explained an
 -- A text that forty people share is one observation, not forty: it has one score, which all forty weigh.
 CREATE VIEW sampled_texts AS
 SELECT
-    model_version, method, baseline, min(tweet_id) AS tweet_id, count(*) AS tweets,
+    model_version, method, baseline, arg_min(tweet_id, batch || ' ' || tweet_id) AS tweet_id, count(*) AS tweets,
     sum(1 / pi) AS w, sum((1 - pi) / pi ** 2) AS v, min(batch) AS batch, bit_xor(mark) AS mark
 FROM sampled_tweets
 GROUP BY model_version, method, baseline, coalesce(text_hash, 'tweet ' || tweet_id);
 COMMENT ON VIEW sampled_texts IS 'one row a model, method, baseline and text of sampled_tweets: copies of a text are one observation';
-COMMENT ON COLUMN sampled_texts.tweet_id IS 'the least of its tweets: what stands for them all';
+COMMENT ON COLUMN sampled_texts.tweet_id IS 'the first of its tweets that was explained: what stands for them all';
 COMMENT ON COLUMN sampled_texts.tweets IS 'sampled tweets with the text';
 COMMENT ON COLUMN sampled_texts.w IS 'sum of 1 / pi over them: estimated tweets of the corpus with the text';
 COMMENT ON COLUMN sampled_texts.v IS 'sum of (1 - pi) / pi^2 over them: the variance of w under Poisson sampling';
-COMMENT ON COLUMN sampled_texts.batch IS 'the first request batch that explained one of them';
+COMMENT ON COLUMN sampled_texts.batch IS 'the request batch that explained it last';
 COMMENT ON COLUMN sampled_texts.mark IS 'changes with anything that it is made from';

@@ -12,7 +12,7 @@ SELECT
 FROM per_tweet AS p JOIN sampled_texts AS i USING (model_version, method, baseline, tweet_id);
 COMMENT ON VIEW sampled_word_scores IS
     'one row a sampled text, model, method, baseline, word and label; hand-picked tweets are left out';
-COMMENT ON COLUMN sampled_word_scores.tweet_id IS 'the least of the tweets with this text';
+COMMENT ON COLUMN sampled_word_scores.tweet_id IS 'the first of the tweets with this text';
 COMMENT ON COLUMN sampled_word_scores.tweets IS 'sampled tweets with this text';
 COMMENT ON COLUMN sampled_word_scores.score IS 'centred logits, occurrences in the tweet summed';
 COMMENT ON COLUMN sampled_word_scores.w IS 'weight: estimated tweets of the corpus with this text';

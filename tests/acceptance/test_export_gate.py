@@ -39,7 +39,7 @@ def test_int8_passes_and_no_neighbour_changes_its_logits(model):
     assert parity["int8"]["recipe"] == "static"
     assert parity["neighbours_max_abs_logit"] < 1e-4
     assert parity["stored_differ"] == parity["held_out_differ"] == 0
-    assert parity["stored"]["agreement"] == 1
+    assert parity["held_out"]["agreement"] == 1
     scorer = Scorer.open(found.layout, found.layout.onnx_int8, 128, 2)
     texts = synthetic.tweets(60, seed=31)["text"].to_list()
     alone = np.concatenate([scorer.logits([text]) for text in texts])

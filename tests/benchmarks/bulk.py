@@ -92,7 +92,7 @@ def benchmark(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     plain = _progress("the graphs of the others", lambda: rivals.plain_graphs(made, scratch / "plain"))
     stream.write_parquet(scratch / "large.parquet")
     tweets.write_parquet(scratch / "small.parquet")
-    retweeted(tweets).write_parquet(scratch / "retweets.parquet")
+    retweeted(stream).write_parquet(scratch / "retweets.parquet")
     calibration = base.tweets(96, 9, invented)["text"].to_list()
     command, bound = Command(made, scratch, len(stream) / len(tweets) - 1), made.manifest.rescore_margin or 0.0
     rows = [
@@ -244,8 +244,8 @@ class Command:
         self.cpu_s.append((large_cpu - small_cpu) / self.more)
         self.start_s.append(small - self.steady_s)
         self.total_s.append(small)
-        retweets, _, _ = self._job("retweets.parquet")
-        self.retweets_ratio.append(self.steady_s / (retweets - self.start_s[-1]))
+        retweets, _, _ = self._job("retweets.parquet")  # as long as the large one: else little is left but the start
+        self.retweets_ratio.append((large - self.start_s[-1]) / (retweets - self.start_s[-1]))
         rows = stores.open_existing(store).scan("predictions").select("tweet_id", "label").collect()
         tweets = pl.read_parquet(self.scratch / "small.parquet").select("tweet_id")
         labels = tweets.join(rows, on="tweet_id", how="left", maintain_order="left")["label"].to_list()

@@ -50,7 +50,9 @@ def main() -> None:
         planted = [run(folder, "planted", seed) for seed in given.seeds]
         nulls = [run(folder, kind, seed) for kind in ("unplanted", "permuted") for seed in given.nulls]
     for one in planted:
-        precision, average = one["precision_at_k"], one["average_precision"]
+        precision, average, alone = (
+            one[name] for name in ("precision_at_k", "average_precision", "average_precision_alone")
+        )
         print(
             f"seed {one['seed']}: {one['used']} of {one['plants']} plants used (over {one['floor']:.2f} logits), "
             f"{one['used_confirmed']} of them confirmed, {one['unused_confirmed']} unused confirmed; "
@@ -58,7 +60,10 @@ def main() -> None:
             f"weakest found {one['weakest_found'] or math.nan:.2f} logits"
         )
         for name in WITNESSES:
-            print(f"    {name:12} average precision {average[name]:.3f}, precision@k {precision[name]:.3f}")
+            print(
+                f"    {name:12} average precision {average[name]:.3f}, precision@k {precision[name]:.3f}; "
+                f"average precision among planted words and words of no label {alone[name]:.3f}"
+            )
     print(f"\nrecall of used plants in {ENOUGH_TWEETS} or more explained tweets")
     for purity in PURITIES:
         found, of = (sum(one[f"{what}_{purity:.0%}"] for one in planted) for what in ("confirmed", "used"))

@@ -141,3 +141,8 @@ def test_witnesses_are_ranked_by_their_p_and_ties_come_last() -> None:
     assert exam.rankings(witnesses, truth()) == {"verdict": (1.0, 1.0), "effect": (pytest.approx(1 / 3), 0.0)}
     blind = exam.rankings(witnesses.with_columns(verdict=pl.lit(1.0)), truth())
     assert blind["verdict"] == (pytest.approx(1 / 3), 0.0)
+
+
+def test_topical_words_do_not_stand_alone() -> None:
+    witnesses = pl.DataFrame({"word": ["@relais", "🦊", "menu", "donc"], "label": ["viande"] * 4})
+    assert exam.standing_alone(witnesses, truth())["word"].to_list() == ["@relais", "🦊", "donc"]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 from datetime import timedelta
 from typing import Any
 
+import duckdb
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from camembias import catalog, sums
+from camembias import catalog, locks, sums
 from camembias import store as stores
 from camembias.schemas import TABLES
 from camembias.store import Store
@@ -179,3 +181,37 @@ def test_copies_of_a_text_are_one_observation(made) -> None:
     put(made, "draws", "raised", [{"design_id": "d", "tweet_id": "c2", "key": "k", "pi": 1.0}])
     assert same(*both(made))
     assert made.part_names("sums") != before  # the weight of a text changes with each of its copies
+
+
+@pytest.mark.timeout(60)
+def test_a_refresh_ends_while_somebody_waits_to_have_the_store_alone(made, monkeypatch) -> None:
+    read = sums.read
+
+    def somebody_comes(parts):
+        fcntl.flock(gate, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return read(parts)
+
+    monkeypatch.setattr(sums, "read", somebody_comes)
+    with locks.opened(locks._gate(made.root / "store.json")) as gate:
+        catalog.refresh(made)
+    assert made.part_names("sums")
+
+
+def test_a_tweet_explained_while_a_snapshot_is_made_is_in_none_of_its_tables(made, monkeypatch, tmp_path) -> None:
+    put(made, "draws", "late", [{"design_id": "d", "tweet_id": "late", "key": "k", "pi": 1.0}])
+    renew = catalog._renew_sums
+
+    def meanwhile(connection, store):
+        rows = [explanation("late", target, [("tard", float(n))], "b9") for n, target in enumerate(LABELS)]
+        put(made, "explanations", "late", rows)
+        renew(connection, store)
+
+    monkeypatch.setattr(catalog, "_renew_sums", meanwhile)
+    with duckdb.connect(str(catalog.snapshot(made, tmp_path / "snapshot.duckdb"))) as connection:
+        for table in ("explanations", "sampled_tweets", "sampled_texts"):
+            assert connection.sql(f"SELECT DISTINCT tweet_id FROM {table} ORDER BY ALL").fetchall() == [
+                ("t0",),
+                ("t1",),
+                ("t2",),
+            ]
+        assert connection.sql("SELECT * FROM word_label_sums WHERE word = 'tard'").fetchall() == []
