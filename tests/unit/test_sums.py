@@ -199,14 +199,14 @@ def test_a_refresh_ends_while_somebody_waits_to_have_the_store_alone(made, monke
 
 def test_a_tweet_explained_while_a_snapshot_is_made_is_in_none_of_its_tables(made, monkeypatch, tmp_path) -> None:
     put(made, "draws", "late", [{"design_id": "d", "tweet_id": "late", "key": "k", "pi": 1.0}])
-    renew = catalog._renew_sums
+    copy = catalog._copy_facts
 
-    def meanwhile(connection, store):
+    def meanwhile(connection):
+        copy(connection)  # the first time, explanations are among the facts
         rows = [explanation("late", target, [("tard", float(n))], "b9") for n, target in enumerate(LABELS)]
         put(made, "explanations", "late", rows)
-        renew(connection, store)
 
-    monkeypatch.setattr(catalog, "_renew_sums", meanwhile)
+    monkeypatch.setattr(catalog, "_copy_facts", meanwhile)
     with duckdb.connect(str(catalog.snapshot(made, tmp_path / "snapshot.duckdb"))) as connection:
         for table in ("explanations", "sampled_tweets", "sampled_texts"):
             assert connection.sql(f"SELECT DISTINCT tweet_id FROM {table} ORDER BY ALL").fetchall() == [
