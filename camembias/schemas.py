@@ -224,6 +224,8 @@ TABLES: dict[str, pl.Schema] = {
             "v2": pl.Float64(),
             "wx": pl.Float64(),
             "wxx": pl.Float64(),
+            "wx3": pl.Float64(),
+            "wx4": pl.Float64(),
             "w2x": pl.Float64(),
             "w2xx": pl.Float64(),
             "vx": pl.Float64(),

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from camembias.schemas import TABLES
 
 BLOCK = 16_384  # texts: 2 million scores of five labels, which fit a small memory
-SUMS = 2  # what a part `sums` holds; another number, and all are made again
+SUMS = 3  # what a part `sums` holds; another number, and all are made again
 _SCOPE = ("model_version", "method", "baseline")
 _WORD, _SCORE = "words.list.element.word", "words.list.element.score"
 Floats = npt.NDArray[np.float64]
@@ -184,7 +184,8 @@ def _totals(pairs: _Pairs) -> Iterator[pl.DataFrame]:
     for at, label in enumerate(pairs.labels):
         x = pairs.x[:, at]
         of_label = {
-            **{"wx": w * x, "wxx": w * x**2, "w2x": w**2 * x, "w2xx": w**2 * x**2, "vx": v * x, "vxx": v * x**2},
+            **{"wx": w * x, "wxx": w * x**2, "wx3": w * x**3, "wx4": w * x**4},
+            **{"w2x": w**2 * x, "w2xx": w**2 * x**2, "vx": v * x, "vxx": v * x**2},
             **{"w_abs_x": w * np.abs(x), "w_positive": w * (x > 0), "w_strongest": w * strongest[:, at]},
         }
         yield pl.DataFrame({**once, "label": label, **{name: total(values) for name, values in of_label.items()}})

@@ -26,7 +26,7 @@ WITH sums AS (
     SELECT
         model_version, method, baseline, word, label,
         CAST(sum(tweets) AS BIGINT) AS tweets, CAST(sum(occurrences) AS BIGINT) AS occurrences,
-        sum(w) AS w, sum(wx) AS wx, sum(wxx) AS wxx, sum(w_abs_x) AS w_abs_x,
+        sum(w) AS w, sum(wx) AS wx, sum(wxx) AS wxx, sum(wx3) AS wx3, sum(wx4) AS wx4, sum(w_abs_x) AS w_abs_x,
         sum(w2) AS w2, sum(w2x) AS w2x, sum(w2xx) AS w2xx, sum(w3) AS w3, sum(w4) AS w4,
         sum(v) AS v, sum(vx) AS vx, sum(vxx) AS vxx, sum(vw) AS vw, sum(v2) AS v2,
         sum(w_positive) AS w_positive, sum(w_strongest) AS w_strongest
@@ -44,8 +44,9 @@ SELECT
     model_version, method, baseline, word, kind, label, tweets, occurrences, w AS corpus_tweets,
     wx / w AS mean_score,
     CASE WHEN v = 0 THEN 0 WHEN tweets > 1 THEN weighted_error(v, vw, vx, vxx, w, w2, wx / w) END AS se_design,
-    mean_score - student_975(effective_df(v, v2)) * se_design AS corpus_low,
-    mean_score + student_975(effective_df(v, v2)) * se_design AS corpus_high,
+    heavy_tailed_df(effective_df(v, v2), weighted_kurtosis(w, wx, wxx, wx3, wx4)) AS corpus_df,
+    mean_score - student_975(corpus_df) * se_design AS corpus_low,
+    mean_score + student_975(corpus_df) * se_design AS corpus_high,
     CASE WHEN tweets > 1 THEN weighted_error(w2, w3, w2x, w2xx, w, w2, wx / w) END AS se_tweet,
     effective_df(w2, w4) AS df,
     mean_score - student_975(df) * se_tweet AS low, mean_score + student_975(df) * se_tweet AS high,
@@ -59,6 +60,7 @@ COMMENT ON COLUMN word_label_reliance.tweets IS 'sampled tweets with the word; c
 COMMENT ON COLUMN word_label_reliance.corpus_tweets IS 'estimated tweets of the corpus with the word';
 COMMENT ON COLUMN word_label_reliance.mean_score IS 'centred logits a tweet that holds the word';
 COMMENT ON COLUMN word_label_reliance.se_design IS 'centred logits: how well the sample shows this corpus (Poisson sampling, linearised); 0 when every tweet was explained, null for a single one';
+COMMENT ON COLUMN word_label_reliance.corpus_df IS 'degrees of freedom of se_design: fewer where few texts weigh most, or carry most of the score';
 COMMENT ON COLUMN word_label_reliance.corpus_low IS 'centred logits: lower end of the 95 % interval of the mean over this corpus (Student''s t, se_design)';
 COMMENT ON COLUMN word_label_reliance.corpus_high IS 'centred logits: upper end of the 95 % interval of the mean over this corpus (Student''s t, se_design)';
 COMMENT ON COLUMN word_label_reliance.se_tweet IS 'centred logits: how well these tweets show others like them, distinct texts taken as independent; null for a single one';

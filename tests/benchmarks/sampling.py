@@ -81,7 +81,13 @@ def reliance(found: sums.Explanations, samples: dict[str, pl.DataFrame]) -> pl.D
     with duckdb.connect() as connection:
         connection.register("sums_parts", pl.concat(parts).to_arrow())
         connection.execute("CREATE MACRO word_kind(word) AS ''")  # takes no part
-        for name in ("20_effective_df", "20_weighted_error", "30_student_975"):
+        for name in (
+            "20_effective_df",
+            "20_heavy_tailed_df",
+            "20_weighted_error",
+            "20_weighted_kurtosis",
+            "30_student_975",
+        ):
             connection.execute(dict(sqlfiles.statements("macros"))[name])
         for statement in duckdb.extract_statements(dict(sqlfiles.statements("views"))["30_reliance"]):
             if "sampled_word_scores" not in statement.query:  # a view over the parts of a store

@@ -128,6 +128,10 @@ def weighted_error(values: np.ndarray, units: np.ndarray, squares: np.ndarray) -
     return float(error), max(1.0, float(squares.sum() ** 2 / (squares**2).sum() - 1))
 
 
+def heavy_tailed(df: float, kurtosis: float) -> float:
+    return max(min(df, 2), 2 * (df + 1) / (kurtosis - 1) - 1) if kurtosis > 3 else df
+
+
 def clustered(values: np.ndarray, weights: np.ndarray, clusters: list[str]) -> tuple[float, float, float]:
     """Weighted mean, its cluster-robust error, and the degrees of freedom of that."""
     inside = np.array([[c == name for c in clusters] for name in sorted(set(clusters))])
@@ -158,6 +162,8 @@ def test_reliance_is_the_hajek_estimate_with_its_two_errors(random_store, scores
         assert row["total_score"] == pytest.approx((x / pi).sum())
         design, df = weighted_error(x, 1 / pi, (1 - pi) / pi**2)
         assert row["se_design"] == pytest.approx(design)
+        copies = np.repeat(x, np.round(4.5 / pi).astype(int))  # pi is 0.5 or 0.9: nine and five copies
+        df = heavy_tailed(df, float(stats.kurtosis(copies, fisher=False)))
         assert row["corpus_high"] == pytest.approx(mean + stats.t.ppf(0.975, df) * design, rel=1e-3)
         assert (row["se_tweet"], row["df"]) == pytest.approx(clustered(x, 1 / pi, [str(i) for i in range(len(x))])[1:])
         assert row["share_positive"] == pytest.approx((1 / pi)[x > 0].sum() / (1 / pi).sum())

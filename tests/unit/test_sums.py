@@ -24,7 +24,8 @@ SELECT model_version, method, baseline, word, label,
     count(*) AS tweets, CAST(sum(occurrences) AS BIGINT) AS occurrences,
     sum(w) AS w, sum(w ** 2) AS w2, sum(w ** 3) AS w3, sum(w ** 4) AS w4,
     sum(v) AS v, sum(v * w) AS vw, sum(v ** 2) AS v2,
-    sum(w * score) AS wx, sum(w * score ** 2) AS wxx, sum(w ** 2 * score) AS w2x, sum(w ** 2 * score ** 2) AS w2xx,
+    sum(w * score) AS wx, sum(w * score ** 2) AS wxx, sum(w * score ** 3) AS wx3,
+    sum(w * score ** 4) AS wx4, sum(w ** 2 * score) AS w2x, sum(w ** 2 * score ** 2) AS w2xx,
     sum(v * score) AS vx, sum(v * score ** 2) AS vxx, sum(w * abs(score)) AS w_abs_x,
     coalesce(sum(w) FILTER (score > 0), 0) AS w_positive, coalesce(sum(w) FILTER (strongest), 0) AS w_strongest
 FROM sampled_word_scores GROUP BY ALL
