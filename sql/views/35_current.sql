@@ -1,10 +1,13 @@
 -- The audit is of a sample: one text explained by another model, or from another baseline, must not empty it.
 CREATE TABLE sampled_scopes AS
-SELECT model_version, method, baseline, max(computed_at) AS explained_at
-FROM explanations_parts
-SEMI JOIN (SELECT DISTINCT model_version, method, baseline FROM word_label_sums) USING (model_version, method, baseline)
-WHERE converged
-GROUP BY model_version, method, baseline;
+WITH scopes AS (
+    SELECT model_version, method, baseline, max(computed_at) AS explained_at
+    FROM explanations_parts
+    WHERE converged
+    GROUP BY model_version, method, baseline
+)
+SELECT * FROM scopes
+SEMI JOIN (SELECT DISTINCT model_version, method, baseline FROM word_label_sums) USING (model_version, method, baseline);
 COMMENT ON TABLE sampled_scopes IS 'one row a model, method and baseline of which a sample was explained';
 COMMENT ON COLUMN sampled_scopes.explained_at IS 'the last time, UTC';
 
