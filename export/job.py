@@ -99,8 +99,12 @@ def _judged(made: Bundle, texts: Texts, step: Step) -> Manifest:
             "stored_differ": max(bounds.decisions_that_differ(fp32, run, made.manifest) for run in stored),
             "held_out_differ": differ,
         }
-        drop = report["held_out"]["macro_f1_drop"]
-        why = parity.refusal(differ / len(texts.all), drop, report["rescored_share"])
+        why = parity.refusal(
+            report["int8"]["agreement"],
+            differ / len(texts.all),
+            report["held_out"]["macro_f1_drop"],
+            report["rescored_share"],
+        )
         report["int8"] |= {"recipe": name, "served": why is None, "refused": refused}
         if why is None:
             report["sentence"] = f"int8 ({name} scales) serves; what it cannot be trusted with is scored again in fp32."

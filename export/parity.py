@@ -11,6 +11,7 @@ from camembias.scoring import Logits
 from export.texts import Texts
 
 TOLERANCE_FP32 = 1e-3  # logits; beyond it the graph is not the model
+LEAST_AGREEMENT = 0.99  # share of int8 labels equal to PyTorch's, before any is scored again
 # of what would be stored, with texts scored again that are under bounds measured on other texts:
 MOST_DIFFER = 0.001  # share of labels and abstentions
 LARGEST_F1_DROP = 0.005
@@ -63,11 +64,13 @@ def macro_f1(truth: Ids, found: Ids) -> float:
     return float(np.mean(2 * np.array(both) / np.array(either)))
 
 
-def refusal(differ: float, f1_drop: float, rescored: float) -> str | None:
+def refusal(agreement: float, differ: float, f1_drop: float, rescored: float) -> str | None:
     """Why int8 may not serve, as the end of a sentence; None when it may. NaN refuses.
 
-    `differ`, `rescored`: shares of the texts.
+    `agreement`, `differ`, `rescored`: shares of the texts.
     """
+    if not agreement >= LEAST_AGREEMENT:
+        return f"it gives PyTorch's label to {agreement:.1%} of texts (accepted: {LEAST_AGREEMENT:.0%})"
     if not differ <= MOST_DIFFER:
         return f"{differ:.2%} of stored labels and abstentions would not be fp32's (accepted: {MOST_DIFFER:.1%})"
     if not f1_drop <= LARGEST_F1_DROP:
