@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from collections.abc import MutableMapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ STORE_VARIABLE = "CAMEMBIAS_STORE"
 MODEL_VARIABLE = "CAMEMBIAS_MODEL"
 BROKER_VARIABLE = "CAMEMBIAS_BROKER_URL"
 DEFAULT_BROKER_URL = "redis://localhost:6379/0"
+_M_ARENA_MAX = -8  # of malloc.h
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,17 @@ def cpu_count(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = _quota(cgroup)
     return cpus if quota is None else max(1, min(cpus, int(quota)))
+
+
+def bound_malloc_arenas() -> None:
+    """As many arenas of malloc as CPUs, at least two, where the C library can (glibc) and the user has not chosen.
+
+    By default glibc gives each of a process's many threads one of its own, up to eight a core, and each keeps what its
+    thread once needed: a quarter of the memory of a bulk job (decision 0015).
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt and "MALLOC_ARENA_MAX" not in os.environ:
+        mallopt(_M_ARENA_MAX, max(2, cpu_count()))
 
 
 def _quota(cgroup: Path) -> float | None:

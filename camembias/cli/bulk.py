@@ -63,7 +63,9 @@ def classify(
     from camembias import catalog, concepts, logs
     from camembias import store as stores
     from camembias.errors import InputError
+    from camembias.settings import bound_malloc_arenas
 
+    bound_malloc_arenas()
     if follow is not None and (inputs or not follow.is_dir()):
         raise InputError(f"--follow '{follow}' takes an existing folder and no other input; name the folder only")
     limit = RejectLimit.parse(max_rejects) if max_rejects else None

@@ -1,8 +1,13 @@
-"""Libraries are told not to call home before any of them is loaded, and the user has the last word."""
+"""Set before any library works: none calls home, malloc keeps few arenas. The user has the last word."""
 
+import ctypes
 import os
 import subprocess
 import sys
+
+import pytest
+
+from camembias.settings import cpu_count
 
 NAMES = ("HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK")
 CODE = f"""
@@ -25,3 +30,37 @@ def told(**given: str) -> str:
 def test_no_telemetry_unless_asked_for():
     assert told() == "['1', '1'] False"
     assert told(DO_NOT_TRACK="0") == "['1', '0'] False"
+
+
+ARENAS = """
+import ctypes, os, threading
+from camembias.settings import bound_malloc_arenas
+bound_malloc_arenas()
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.fdopen.restype = ctypes.c_void_p, ctypes.c_void_p
+libc.malloc_info.argtypes, libc.fflush.argtypes = (ctypes.c_int, ctypes.c_void_p), (ctypes.c_void_p,)
+all_here = threading.Barrier(40)
+def hold():
+    libc.malloc(1000)
+    all_here.wait()
+threads = [threading.Thread(target=hold) for _ in range(40)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+out = libc.fdopen(os.dup(1), b"w")
+libc.malloc_info(0, out)
+libc.fflush(out)
+"""
+
+
+def arenas(**given: str) -> int:
+    environment = {key: value for key, value in os.environ.items() if key != "MALLOC_ARENA_MAX"} | given
+    done = subprocess.run([sys.executable, "-c", ARENAS], env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.count("<heap nr=")
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="not glibc")
+def test_threads_share_malloc_arenas_unless_asked_otherwise():
+    assert arenas() <= max(2, cpu_count())
+    assert arenas(MALLOC_ARENA_MAX="30") == 30
