@@ -1,7 +1,7 @@
 -- name: verdicts
 -- question: Which words does the model use for a label without being about it, and does taking them out change its mind?
 -- unit: one word and label; association in log-odds, reliance and effect in centred logits a tweet, with 95 % intervals
--- caveat: a word that was not edited cannot be confirmed; q_verdict controls false discoveries over the pairs that could be confirmed (no concept words, 5 training documents, 10 sampled texts), intervals do not; without by_author one author may be all of it, see word_authors
+-- caveat: a word that was not edited cannot be confirmed; q_verdict controls false discoveries over the pairs that could be confirmed (no concept words, 5 training documents, 10 sampled texts), intervals do not; where by_author, no author counts for more than three tweets in reliance and effect; without, one author may be all of it, see word_authors
 -- param: label = NULL -- only this label; NULL: every label
 -- param: verdict = NULL -- confirmed_bias, confirmed_away, unconfirmed, model_only, unused_association, expected or weak; NULL: all but weak
 -- param: top = 50 -- rows; NULL: all

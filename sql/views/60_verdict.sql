@@ -5,7 +5,8 @@ COMMENT ON VIEW decisions IS 'one row a word and label: what a reviewer decided'
 COMMENT ON COLUMN decisions.decision IS 'bias, expected, or unsure';
 
 -- The test of reliance asks whether other tweets of other authors would show it too, so its error is by author where at
--- least 10 wrote the tweets. That needs the scores themselves, so only words that were edited get it.
+-- least 10 wrote the tweets; and as in the edits, no author counts for more than three tweets then: a mean that one author
+-- makes has no error worth the name. That needs the scores themselves, so only words that were edited get it.
 CREATE TABLE word_label_clustered AS
 WITH scores AS (
     SELECT s.model_version, s.method, s.baseline, s.word, s.label, s.tweet_id, t.author, s.x AS score, s.w
@@ -18,16 +19,19 @@ clusters AS (
     SELECT
         model_version, method, baseline, word, label,
         cluster_name(enough, author, tweet_id) AS cluster,
-        any_value(enough) AS by_author, sum(w) AS n, sum(w * score) AS x
+        any_value(enough) AS by_author, least(1, 3 / count(*)) AS share, share * sum(w) AS n, share * sum(w * score) AS x
     FROM scores JOIN authors USING (model_version, method, baseline, word)
     GROUP BY ALL
 )
 SELECT
     model_version, method, baseline, word, label, any_value(by_author) AS by_author,
-    cluster_error(x, n) AS se_cluster, effective_df(sum(n ** 2), sum(n ** 4)) AS df
+    sum(x) / sum(n) AS mean_score, cluster_error(x, n) AS se_cluster, effective_df(sum(n ** 2), sum(n ** 4)) AS df
 FROM clusters
 GROUP BY model_version, method, baseline, word, label;
-COMMENT ON TABLE word_label_clustered IS 'one row a model, method, baseline, edited word and label: the error of its reliance, by author';
+COMMENT ON TABLE word_label_clustered IS
+    'one row a model, method, baseline, edited word and label: its reliance with no author counting for more than three tweets, and the error of that by author';
+COMMENT ON COLUMN word_label_clustered.by_author IS 'true: by author; false: by tweet, and every tweet counts, because fewer than 10 authors wrote them';
+COMMENT ON COLUMN word_label_clustered.mean_score IS 'centred logits a tweet that holds the word';
 COMMENT ON COLUMN word_label_clustered.se_cluster IS 'centred logits; null with a single cluster';
 COMMENT ON COLUMN word_label_clustered.df IS 'degrees of freedom of se_cluster';
 
@@ -35,7 +39,8 @@ COMMENT ON COLUMN word_label_clustered.df IS 'degrees of freedom of se_cluster';
 CREATE VIEW word_label_witnesses AS
 WITH measured AS (
     SELECT
-        r.* REPLACE (coalesce(c.df, r.df) AS df), f.floor, coalesce(c.se_cluster, r.se_tweet) AS se,
+        r.* REPLACE (coalesce(c.mean_score, r.mean_score) AS mean_score, coalesce(c.df, r.df) AS df),
+        f.floor, coalesce(c.se_cluster, r.se_tweet) AS se,
         coalesce(c.by_author, false) AS by_author
     FROM word_label_reliance AS r
     LEFT JOIN control_floor AS f
@@ -137,7 +142,8 @@ FROM directed AS v LEFT JOIN q USING (pair) LEFT JOIN decisions AS d ON d.word =
 COMMENT ON TABLE word_label_verdict IS
     'one row a model, method, baseline, word and label: the three witnesses, and what follows from them';
 COMMENT ON COLUMN word_label_verdict.association IS 'log-odds ratio in the training split, with its 95 % interval';
-COMMENT ON COLUMN word_label_verdict.reliance IS 'centred logits a tweet (Integrated Gradients), with its 95 % interval by author or tweet';
+COMMENT ON COLUMN word_label_verdict.reliance IS
+    'centred logits a tweet (Integrated Gradients), with its 95 % interval by author or tweet; of an edited word no author counts for more than three tweets where ten or more wrote it, else as in word_label_reliance';
 COMMENT ON COLUMN word_label_verdict.effect IS 'centred logits a tweet that the word adds, with its 95 % interval by author or tweet';
 COMMENT ON COLUMN word_label_verdict.by_author IS
     'true: reliance and effect have their errors by author; false: one of them by tweet, because fewer than 10 authors wrote those, and one author may be all of it (see word_authors); null: the word was not edited';

@@ -228,7 +228,10 @@ def test_verdicts_follow_from_the_three_p(random_store, scores):
     truth = per_tweet(scores)
     for row in found.iter_rows(named=True):
         mine = truth.filter(word=row["word"], label=row["label"])
-        mean, error, df = clustered(mine["score"].to_numpy(), 1 / mine["pi"].to_numpy(), authors_or_tweets(mine))
+        clusters = authors_or_tweets(mine)
+        weights = [min(1, 3 / clusters.count(c)) / pi for c, pi in zip(clusters, mine["pi"], strict=True)]
+        mean, error, df = clustered(mine["score"].to_numpy(), np.array(weights), clusters)
+        assert row["reliance"] == pytest.approx(mean)
         t = (mean - row["reliance_floor"]) / error
         assert row["reliance_p_towards"] == pytest.approx(stats.t.sf(t, df), rel=0.08, abs=1e-9)
         assert row["reliance_low"] == pytest.approx(mean - stats.t.ppf(0.975, df) * error, rel=1e-3, abs=1e-3)
