@@ -268,3 +268,33 @@ def test_close_calls(good_store: Store) -> None:
     assert ask(good_store, "close_calls", max_lead="1.6", min_tweets="1") == near(
         [("avion", "viande", "train", "word", 1, 2.0), ("avion", "viande", "vert", "word", 1, -0.5)]
     )
+
+
+def test_companions_are_words_that_hide_one_another(good_store: Store) -> None:
+    """`but` stands in eight tweets, `fou` in seven of them, and both push towards avion; `donc` pushes nowhere."""
+    rows = []
+    for number in range(8):
+        pushes = {"but": 4 + number % 2 / 5, "donc": 0.0} | ({"fou": 2 + number % 2 / 5} if number < 7 else {})
+        for target, sign in (("avion", 1), ("viande", 0)):
+            words = [{"word": word, "surface": word, "start": 0, "stop": 3, "score": sign * push}
+                     for word, push in pushes.items()]  # fmt: skip
+            rows.append({**explanation("t1", target, [0.0, 0.0]), "tweet_id": f"c{number}", "words": words})
+    put(good_store, "explanations", "c", rows)
+    put(good_store, "tweets", "c", [tweet(f"c{number}", f"texte {number}") for number in range(8)])
+    put(good_store, "draws", "c", [{"design_id": "d", "tweet_id": f"c{n}", "key": "all", "pi": 1.0} for n in range(8)])
+    taught = [("avion", ["but", "fou"]), ("viande", ["autre"])] * 8  # who goes with no label is a control word
+    put(good_store, "training_words", "c", [training(f"c{n}", 10 + n, *one) for n, one in enumerate(taught)])
+    changes = {"but": ((2.0, 0.0, 0.9), (1.0, 0.0, 0.7)), "fou": ((2.0, 0.0, 0.9), (2.0, 0.0, 0.9))}
+    edits = [edit(f"c{n}", *change, "aa", word=word) for word, change in changes.items() for n in range(2)]
+    put(good_store, "effects", "c", edits)
+    catalog.refresh(good_store)
+    but, fou = (4 * 2.0 + 4 * 2.1) / 8, (4 * 1.0 + 3 * 1.1) / 7
+    expected = [
+        ("fou", "avion", "but", 7, 1.0, fou, but, 0.0, 0.5, "weak"),
+        ("but", "avion", "fou", 8, 7 / 8, but, fou, 0.5, 0.0, "weak"),
+    ]
+    assert ask(good_store, "companions", label="avion") == near(expected)
+    assert ask(good_store, "companions", label="avion", share="0.9") == near(expected[:1])
+    assert ask(good_store, "companions", word="but", label="viande") == near(
+        [("but", "viande", "fou", 8, 7 / 8, -but, -fou, -0.5, 0.0, "weak")]
+    )
