@@ -1,15 +1,17 @@
 """The third witness: what a word does to the model, seen by taking it out of tweets that hold it.
 
 The story: candidates and control words of like frequency → tweets that hold them, the same for every run → each word
-deleted, and replaced by a neutral word of its kind → fp32 logits before and after → one part a word. It knows texts
-and logits; what an effect means, with its error and its floor, is said in `sql/views/50_effect.sql`.
+deleted, replaced by a neutral word of its kind, and deleted once its companions are gone → fp32 logits before and after
+→ one part a word. Words of a set phrase hide one another: deleting one changes nothing while the others stand.
+It knows texts and logits; what an effect means, with its error and its floor, is said in `sql/views/54_effect.sql`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -23,6 +25,7 @@ from camembias.store import Run, Store, now
 from camembias.text import kind, normalise, words
 
 FEWEST_CONTROLS = 40  # the floor is a 95th percentile: of fewer words it would be their maximum
+COMPANION = 0.5  # share of a word's edited tweets from which another word counts as its companion
 _CHUNK = 512  # edits scored at once: bounds memory, and lets the progress bar move
 # Where the corpus has no control word of a kind: forms that no tweet is about.
 _FALLBACKS = {
@@ -52,6 +55,7 @@ class _Edit:
     word: str
     edit: str
     replacement: str | None
+    companions: tuple[str, ...] | None
     tweet_id: str
     before: str
     after: str
@@ -125,30 +129,44 @@ def _stored(store: Store, part: str, bundle: Bundle, target: Word, edits: Sequen
         return False
     rows = store.read("effects", part)
     same = rows.filter(serving_version=bundle.serving_version, role=_role(target))
-    done = set(same.select("tweet_id", "edit", "replacement").iter_rows())
-    return {(edit.tweet_id, edit.edit, edit.replacement) for edit in edits} <= done
+    columns = ["tweet_id", "edit", "replacement", "companions"]
+    done = {(*one, None if with_ is None else tuple(with_)) for *one, with_ in same.select(columns).iter_rows()}
+    return {(edit.tweet_id, edit.edit, edit.replacement, edit.companions) for edit in edits} <= done
 
 
 def _role(target: Word) -> str:
     return "control" if target.control else "candidate"
 
 
-def replaced(text: str, word: str, replacement: str) -> str:
-    """`text` with every occurrence of `word` replaced (deleted when `replacement` is empty), normalised."""
+def replaced(text: str, gone: Collection[str], replacement: str = "") -> str:
+    """`text` with every occurrence of the words in `gone` deleted, or replaced by `replacement`; normalised."""
     pieces, at = [], 0
     for span in words(text):
-        if span.word == word:
+        if span.word in gone:
             pieces += [text[at : span.start], replacement]
             at = span.stop
     return normalise("".join([*pieces, text[at:]]))
 
 
+def companions(word: str, texts: Sequence[str]) -> tuple[str, ...]:
+    """The other words that stand in half or more of `texts`, sorted."""
+    held = Counter(name for text in texts for name in {span.word for span in words(text)})
+    return tuple(sorted(name for name, count in held.items() if name != word and count >= COMPANION * len(texts)))
+
+
 def _edits(word: str, tweets: Sequence[tuple[str, str]], neutral: Mapping[str, Sequence[str]]) -> Iterator[_Edit]:
+    """Of the edits `alone` all or none: none where under half of the tweets have words left."""
+    others = companions(word, [text for _, text in tweets])
+    alone = []
     for tweet_id, text in tweets:
-        if without := replaced(text, word, ""):
-            yield _Edit(word, "delete", None, tweet_id, text, without)
+        if without := replaced(text, {word}):
+            yield _Edit(word, "delete", None, None, tweet_id, text, without)
         choice = _replacement(word, neutral, tweet_id)
-        yield _Edit(word, "replace", choice, tweet_id, text, replaced(text, word, choice))
+        yield _Edit(word, "replace", choice, None, tweet_id, text, replaced(text, {word}, choice))
+        if others and (rest := replaced(text, {word, *others})):
+            alone.append(_Edit(word, "alone", None, others, tweet_id, replaced(text, others), rest))
+    if 2 * len(alone) >= len(tweets):
+        yield from alone
 
 
 def _neutral_words(targets: Sequence[Word]) -> dict[str, list[str]]:
@@ -204,6 +222,7 @@ def _score(
             "role": _role(target),
             "edit": edit.edit,
             "replacement": edit.replacement,
+            "companions": edit.companions,
             "tweet_id": edit.tweet_id,
             "label_before": names[int(logits[before].argmax())],
             "label_after": names[int(logits[after].argmax())],

@@ -193,8 +193,9 @@ TABLES: dict[str, pl.Schema] = {
             "serving_version": pl.String(),
             "word": pl.String(),
             "role": pl.String(),  # candidate, or control: a word of like frequency with no association
-            "edit": pl.String(),  # delete, or replace
-            "replacement": pl.String(),  # null when deleted
+            "edit": pl.String(),  # delete, replace, or alone: deleted once its companions are
+            "replacement": pl.String(),  # of replace
+            "companions": pl.List(pl.String()),  # of alone: what was deleted from the tweet first
             "tweet_id": pl.String(),
             "label_before": pl.String(),
             "label_after": pl.String(),

@@ -26,7 +26,7 @@ def effects(
     tweets: Annotated[int, typer.Option(help="Most tweets edited a word.")] = 200,
     json_: JsonOption = False,
 ) -> None:
-    """Delete and replace suspicious words in tweets, and see what the model then says.
+    """Take suspicious words out of tweets, whole or without their companions, and see what the model then says.
 
     Example: camembias effects --model models/mine --store stores/mine --top 20
     """

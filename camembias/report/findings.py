@@ -13,7 +13,7 @@ from camembias.shading import Piece, colour, cut, strongest
 
 VERDICTS = ("confirmed_bias", "confirmed_away", "unconfirmed", "model_only", "unused_association", "expected", "weak")
 WITNESSES = ("association", "reliance", "effect")
-_NUMBERS = ("flip_rate", "docs", "tweets", "edited_tweets")
+_NUMBERS = ("effect_whole", "flip_rate", "docs", "tweets", "edited_tweets")
 _TEXTS = ("word", "kind", "label", "verdict")
 
 
@@ -96,7 +96,8 @@ def _cell(row: Mapping[str, Any], name: str, say: Wording) -> Cell:
         return Cell(f"{say.number(value)} {interval}", f"{value:.6g}")
     if name == "q_verdict":
         return Cell(say.number(value, 3) if value >= 0.0005 else f"<\u00a0{say.number(0.001, 3)}", f"{value:.6g}")
-    return Cell(say.percent(value) if name == "flip_rate" else say.count(value), f"{value:.6g}")
+    write = {"flip_rate": say.percent, "effect_whole": say.number}.get(name, say.count)
+    return Cell(write(value), f"{value:.6g}")
 
 
 def _pieces(row: Mapping[str, Any], say: Wording) -> list[Shade]:

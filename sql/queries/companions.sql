@@ -1,14 +1,14 @@
 -- name: companions
 -- question: Which words that the model relies on come so often with another such word that deleting one leaves the other?
 -- unit: one word, label and companion; share of the word's sampled tweets that hold the companion too; reliance and effect in centred logits a tweet
--- caveat: edited words whose reliances have q < 0.05 and one sign; copies of one text count once; counts of the sample, not weighted for the corpus; that two come together does not show which one counts
+-- caveat: effect_whole is what deleting the word changes in whole tweets, effect what it does once its companions are deleted, which are not only those listed here; edited words whose reliances have q < 0.05 and one sign; copies of one text count once; counts of the sample, not weighted for the corpus; that two come together does not show which one counts
 -- param: label = NULL -- only this label; NULL: every label
 -- param: word = NULL -- only this word; NULL: every word
 -- param: share = 0.8 -- smallest share of the word's sampled tweets that hold the companion
 -- param: top = 50 -- rows; NULL: all
--- columns: word, label, companion, tweets, together, reliance, companion_reliance, effect, companion_effect, verdict
+-- columns: word, label, companion, tweets, together, reliance, companion_reliance, effect_whole, effect, companion_effect, verdict
 WITH relied AS (
-    SELECT word, label, reliance, effect, verdict FROM current_word_label_verdict
+    SELECT word, label, reliance, effect_whole, effect, verdict FROM current_word_label_verdict
     WHERE effect IS NOT NULL AND reliance_q < 0.05
 ),
 held AS (
@@ -25,7 +25,7 @@ pairs AS (
 )
 SELECT
     r.word, r.label, c.word AS companion, h.tweets, p.both_held / h.tweets AS together,
-    r.reliance, c.reliance AS companion_reliance, r.effect, c.effect AS companion_effect, r.verdict
+    r.reliance, c.reliance AS companion_reliance, r.effect_whole, r.effect, c.effect AS companion_effect, r.verdict
 FROM pairs AS p
 JOIN held_by AS h USING (word)
 JOIN relied AS r USING (word)

@@ -1,14 +1,14 @@
 -- name: verdicts
 -- question: Which words does the model use for a label without being about it, and does taking them out change its mind?
 -- unit: one word and label; association in log-odds, reliance and effect in centred logits a tweet, with 95 % intervals
--- caveat: a word that was not edited cannot be confirmed; q_verdict controls false discoveries over the pairs that could be confirmed (no concept words, 5 training documents, 10 sampled texts), intervals do not; where by_author, no author counts for more than three tweets in reliance and effect; without, one author may be all of it, see word_authors
+-- caveat: a word that was not edited cannot be confirmed; q_verdict controls false discoveries over the pairs that could be confirmed (no concept words, 5 training documents, 10 sampled texts), intervals do not; effect is what a word does once its companions are deleted, effect_whole, effect_on_p and flip_rate what it does in whole tweets; where by_author, no author counts for more than three tweets in reliance and effect; without, one author may be all of it, see word_authors
 -- param: label = NULL -- only this label; NULL: every label
 -- param: verdict = NULL -- confirmed_bias, confirmed_away, unconfirmed, model_only, unused_association, expected or weak; NULL: all but weak
 -- param: top = 50 -- rows; NULL: all
--- columns: word, kind, label, verdict, q_verdict, association, association_low, association_high, reliance, reliance_low, reliance_high, effect, effect_low, effect_high, effect_on_p, flip_rate, docs, tweets, edited_tweets, by_author, decision
+-- columns: word, kind, label, verdict, q_verdict, association, association_low, association_high, reliance, reliance_low, reliance_high, effect, effect_low, effect_high, effect_whole, effect_on_p, flip_rate, docs, tweets, edited_tweets, by_author, decision
 SELECT
     word, kind, label, verdict, q_verdict, association, association_low, association_high,
-    reliance, reliance_low, reliance_high, effect, effect_low, effect_high, effect_on_p, flip_rate,
+    reliance, reliance_low, reliance_high, effect, effect_low, effect_high, effect_whole, effect_on_p, flip_rate,
     docs, tweets, edited_tweets, by_author, decision
 FROM current_word_label_verdict
 WHERE (CAST($label AS VARCHAR) IS NULL OR label = CAST($label AS VARCHAR))

@@ -1,7 +1,7 @@
 -- name: word_effects
--- question: What happens to each label when a word is deleted from the tweets that hold it, or replaced?
+-- question: What happens to each label when a word is deleted from the tweets that hold it, replaced, or deleted once its companions are?
 -- unit: one word, edit and label; scores in centred logits a tweet that the word adds, change_of_p in probability
--- caveat: an edited tweet can be clumsy French; controls are words that go with no label
+-- caveat: an edited tweet can be clumsy French; alone: without the words that stand in half of the edited tweets or more, among them what the tweets are about (column companions of the view effects); controls are words that go with no label
 -- param: word = NULL -- only this word; NULL: every edited word
 -- param: label = NULL -- only this label; NULL: every label
 -- param: top = 50 -- rows; NULL: all

@@ -14,7 +14,7 @@ SELECT model_version, edit, word, label, frequency_bin(tweets), mean_score, se
 FROM word_label_edit ANTI JOIN associated USING (model_version, word)
 WHERE role = 'control' AND word NOT IN (SELECT word FROM concepts);
 COMMENT ON VIEW control_means IS 'one row a model, measure, control word and label: what a word does that should do nothing';
-COMMENT ON COLUMN control_means.measure IS 'delete or replace, for effects; method from baseline, for reliance';
+COMMENT ON COLUMN control_means.measure IS 'delete, replace or alone, for effects; method from baseline, for reliance';
 COMMENT ON COLUMN control_means.bin IS 'floor of log2 of the tweets it was measured in';
 
 -- The 95th percentile of |mean|, among control words of like frequency: within a factor of two, and further until there
@@ -51,7 +51,7 @@ FROM near AS n JOIN control_means AS c
 GROUP BY ALL;
 COMMENT ON TABLE control_floor IS
     'one row a model, measure and frequency bin: what a word must exceed to matter; no row without control words: nothing can be confirmed then';
-COMMENT ON COLUMN control_floor.measure IS 'delete or replace, for effects; method from baseline, for reliance';
+COMMENT ON COLUMN control_floor.measure IS 'delete, replace or alone, for effects; method from baseline, for reliance';
 COMMENT ON COLUMN control_floor.bin IS 'floor of log2 of the tweets';
 COMMENT ON COLUMN control_floor.floor IS
     'centred logits, at least 0.05: the 95th percentile of |mean| of control words of like frequency, sampling noise taken off';

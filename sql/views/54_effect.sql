@@ -1,28 +1,45 @@
--- Both edits must agree: a word's effect is that of the edit that changes less.
+-- The words that always come with a word hide what it does, so its effect is what it does once they are gone. Where too
+-- little is left without them, or it has none, it is that in whole tweets: of deletion and replacement, which must agree,
+-- the one that changes less.
 CREATE VIEW word_label_effect AS
 WITH tested AS (
     SELECT
-        e.*, f.floor, f.control_words,
+        e.*, edit = 'alone' AS alone, f.floor,
         mean_score - student_975(df) * se AS low, mean_score + student_975(df) * se AS high,
-        student_z((mean_score - floor) / nullif(se, 0), df) AS z_towards,
-        student_z((-mean_score - floor) / nullif(se, 0), df) AS z_away
+        coalesce(normal_tail(student_z((mean_score - floor) / nullif(se, 0), df)), 1) AS p_above,
+        coalesce(normal_tail(student_z((-mean_score - floor) / nullif(se, 0), df)), 1) AS p_below
     FROM word_label_edit AS e
     LEFT JOIN control_floor AS f
         ON f.model_version = e.model_version AND f.measure = e.edit AND f.bin = frequency_bin(e.tweets)
+),
+ways AS (
+    SELECT
+        *, max(p_above) OVER edits_of_way AS p_towards, max(p_below) OVER edits_of_way AS p_away,
+        count(*) OVER edits_of_it AS edits,
+        bool_and(coalesce(-floor < low AND high < floor, false)) OVER edits_of_it AS within_floor
+    FROM tested
+    WINDOW
+        edits_of_way AS (PARTITION BY model_version, word, label, alone),
+        edits_of_it AS (PARTITION BY model_version, word, label)
+    QUALIFY row_number() OVER (PARTITION BY model_version, word, label, alone ORDER BY abs(mean_score), edit) = 1
 )
 SELECT
-    model_version, word, kind, role, label, edit, count(*) OVER edits_of_it AS edits, tweets, by_author,
-    mean_score, se, low, high, mean_change_of_p, flip_rate, floor,
-    max(coalesce(normal_tail(z_towards), 1)) OVER edits_of_it AS p_towards,
-    max(coalesce(normal_tail(z_away), 1)) OVER edits_of_it AS p_away,
-    bool_and(coalesce(-floor < low AND high < floor, false)) OVER edits_of_it AS within_floor
-FROM tested
-WINDOW edits_of_it AS (PARTITION BY model_version, word, label)
-QUALIFY row_number() OVER (PARTITION BY model_version, word, label ORDER BY abs(mean_score), edit) = 1;
+    model_version, word, kind, role, label, edits, tweets, by_author, mean_score, se, low, high, floor, p_towards, p_away,
+    within_floor,
+    max(mean_score) FILTER (NOT alone) OVER ways_of_it AS whole_score,
+    max(mean_change_of_p) FILTER (NOT alone) OVER ways_of_it AS mean_change_of_p,
+    max(flip_rate) FILTER (NOT alone) OVER ways_of_it AS flip_rate
+FROM ways
+WINDOW ways_of_it AS (PARTITION BY model_version, word, label)
+QUALIFY row_number() OVER (PARTITION BY model_version, word, label ORDER BY alone DESC) = 1;
 COMMENT ON VIEW word_label_effect IS
-    'one row a model, word and label: what deleting or replacing the word takes away, by the edit that changes less';
+    'one row a model, word and label: what the word does to the label in tweets without its companions, or in whole ones where it has none';
+COMMENT ON COLUMN word_label_effect.edits IS 'how many edits were made: delete, replace, alone';
 COMMENT ON COLUMN word_label_effect.mean_score IS 'centred logits a tweet that the word adds to the label';
 COMMENT ON COLUMN word_label_effect.floor IS 'centred logits: the effect of control words of like frequency';
-COMMENT ON COLUMN word_label_effect.p_towards IS 'one-sided, that the effect is not above the floor; the larger of the edits';
-COMMENT ON COLUMN word_label_effect.p_away IS 'one-sided, that the effect is not below minus the floor; the larger of the edits';
+COMMENT ON COLUMN word_label_effect.p_towards IS 'one-sided, that the effect is not above the floor; in whole tweets the larger of the edits';
+COMMENT ON COLUMN word_label_effect.p_away IS 'one-sided, that the effect is not below minus the floor; in whole tweets the larger of the edits';
 COMMENT ON COLUMN word_label_effect.within_floor IS 'true: the 95 % interval of each edit lies within its floor, so that the word is shown to do nothing';
+COMMENT ON COLUMN word_label_effect.whole_score IS 'centred logits a tweet that it adds in whole tweets, deleted or replaced, whichever changes less';
+COMMENT ON COLUMN word_label_effect.mean_change_of_p IS 'probability that it adds in whole tweets';
+COMMENT ON COLUMN word_label_effect.flip_rate IS 'share of whole tweets that the edit gave the label or took it from, 0 to 1';

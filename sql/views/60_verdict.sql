@@ -62,7 +62,7 @@ SELECT
     r.tweets, r.mean_score AS reliance, r.mean_score - student_975(r.df) * r.se AS reliance_low,
     r.mean_score + student_975(r.df) * r.se AS reliance_high, r.floor AS reliance_floor,
     e.tweets AS edited_tweets, e.mean_score AS effect, e.low AS effect_low, e.high AS effect_high, e.floor AS effect_floor,
-    e.within_floor AS effect_within_floor, e.mean_change_of_p AS effect_on_p, e.flip_rate,
+    e.within_floor AS effect_within_floor, e.whole_score AS effect_whole, e.mean_change_of_p AS effect_on_p, e.flip_rate,
     r.by_author AND e.by_author AS by_author,
     a.p_towards AS association_p_towards, a.p_away AS association_p_away,
     normal_tail(r.z_towards) AS reliance_p_towards, normal_tail(r.z_away) AS reliance_p_away,
@@ -122,7 +122,8 @@ SELECT
     v.model_version, v.method, v.baseline, v.word, v.kind, v.label,
     v.docs, v.association, v.association_low, v.association_high, q.association_q,
     v.tweets, v.reliance, v.reliance_low, v.reliance_high, q.reliance_q, v.reliance_floor,
-    v.edited_tweets, v.effect, v.effect_low, v.effect_high, q.effect_q, v.effect_floor, v.effect_on_p, v.flip_rate,
+    v.edited_tweets, v.effect, v.effect_low, v.effect_high, q.effect_q, v.effect_floor,
+    v.effect_whole, v.effect_on_p, v.flip_rate,
     v.by_author, v.p_verdict, q.q_verdict,
     CASE
         WHEN v.concept THEN 'expected'
@@ -144,7 +145,9 @@ COMMENT ON TABLE word_label_verdict IS
 COMMENT ON COLUMN word_label_verdict.association IS 'log-odds ratio in the training split, with its 95 % interval';
 COMMENT ON COLUMN word_label_verdict.reliance IS
     'centred logits a tweet (Integrated Gradients), with its 95 % interval by author or tweet; of an edited word no author counts for more than three tweets where ten or more wrote it, else as in word_label_reliance';
-COMMENT ON COLUMN word_label_verdict.effect IS 'centred logits a tweet that the word adds, with its 95 % interval by author or tweet';
+COMMENT ON COLUMN word_label_verdict.effect IS
+    'centred logits a tweet that the word adds once its companions are deleted (in whole tweets where it has none), with its 95 % interval by author or tweet';
+COMMENT ON COLUMN word_label_verdict.effect_whole IS 'centred logits a tweet that it adds in whole tweets; effect_on_p and flip_rate are of these, too';
 COMMENT ON COLUMN word_label_verdict.by_author IS
     'true: reliance and effect have their errors by author; false: one of them by tweet, because fewer than 10 authors wrote those, and one author may be all of it (see word_authors); null: the word was not edited';
 COMMENT ON COLUMN word_label_verdict.p_verdict IS 'that not all three witnesses speak in one direction; reliance and effect must exceed their floors';

@@ -56,7 +56,7 @@ def replicate(dice: np.random.Generator, version: str) -> dict[str, pl.DataFrame
     moods = dice.normal(scale=0.3, size=(AUTHORS, WORDS, 3))[author[:, None], held]
     shared = dice.normal(scale=0.5, size=(TWEETS, HELD, 3)) + moods
     scores = means[held, 0] + shared + dice.normal(scale=0.5, size=shared.shape)  # (tweets, held, labels)
-    changes = means[held, 1] + shared + dice.normal(scale=0.5, size=shared.shape)
+    whole, alone = (means[held, 1] + shared + dice.normal(scale=0.5, size=shared.shape) for _ in range(2))
     drawn = sample(dice, version)
     ids = drawn["tweet_id"].to_list()
     words = [f"mot{number}" for number in range(WORDS)]
@@ -85,7 +85,7 @@ def replicate(dice: np.random.Generator, version: str) -> dict[str, pl.DataFrame
         }
         for number in range(TWEETS)
         for at, word in enumerate(held[number])
-        for edit in ("delete", "replace")
+        for edit, changes in (("delete", whole), ("replace", whole), ("alone", alone))
     ]
     label = dice.integers(3, size=DOCS)
     odds = np.where(label[:, None] == 0, PURITY * 3, (1 - PURITY) * 1.5) / 3  # of an associated word, against even ones

@@ -290,11 +290,11 @@ def test_companions_are_words_that_hide_one_another(good_store: Store) -> None:
     catalog.refresh(good_store)
     but, fou = (4 * 2.0 + 4 * 2.1) / 8, (4 * 1.0 + 3 * 1.1) / 7
     expected = [
-        ("fou", "avion", "but", 7, 1.0, fou, but, 0.0, 0.5, "weak"),
-        ("but", "avion", "fou", 8, 7 / 8, but, fou, 0.5, 0.0, "weak"),
+        ("fou", "avion", "but", 7, 1.0, fou, but, 0.0, 0.0, 0.5, "weak"),
+        ("but", "avion", "fou", 8, 7 / 8, but, fou, 0.5, 0.5, 0.0, "weak"),
     ]
     assert ask(good_store, "companions", label="avion") == near(expected)
     assert ask(good_store, "companions", label="avion", share="0.9") == near(expected[:1])
     assert ask(good_store, "companions", word="but", label="viande") == near(
-        [("but", "viande", "fou", 8, 7 / 8, -but, -fou, -0.5, 0.0, "weak")]
+        [("but", "viande", "fou", 8, 7 / 8, -but, -fou, -0.5, -0.5, 0.0, "weak")]
     )

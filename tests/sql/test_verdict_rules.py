@@ -28,7 +28,8 @@ def witness(
 def row(**changes: Any) -> dict[str, Any]:
     """A word that all three witnesses accuse, seen often enough to be confirmed."""
     told = {"model_version": "m", "method": "ig", "baseline": "mask", "word": "mot", "kind": "word", "label": "avion"}
-    told |= {"docs": 50, "tweets": 50, "edited_tweets": 50, "by_author": True, "effect_on_p": 0.1, "flip_rate": 0.1}
+    told |= {"docs": 50, "tweets": 50, "edited_tweets": 50, "by_author": True}
+    told |= {"effect_whole": 1.0, "effect_on_p": 0.1, "flip_rate": 0.1}
     told |= {"reliance_floor": 0.05, "effect_floor": 0.05, "effect_within_floor": False}
     for name in ("association", "reliance", "effect"):
         told |= witness(name, YES)

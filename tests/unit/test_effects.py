@@ -31,11 +31,11 @@ def store(tmp_path):
 
 
 def test_deleting_and_replacing():
-    assert effects.replaced(TEXTS["1"], "@vigie_luvane", "") == "Merci , le train part. dit non"
-    assert effects.replaced(TEXTS["1"], "@vigie_luvane", "@x") == "Merci @x, le train part. @x dit non"
-    assert effects.replaced(TEXTS["4"], "@vigie_luvane", "") == TEXTS["4"]  # part of another word is not the word
-    assert effects.replaced(TEXTS["3"], "franchement", "vraiment") == "vraiment, l'avion de 20h30 🌻 n'est pas parti"
-    assert effects.replaced(TEXTS["2"], "@vigie_luvane", "") == ""
+    assert effects.replaced(TEXTS["1"], {"@vigie_luvane"}) == "Merci , le train part. dit non"
+    assert effects.replaced(TEXTS["1"], {"@vigie_luvane"}, "@x") == "Merci @x, le train part. @x dit non"
+    assert effects.replaced(TEXTS["4"], {"@vigie_luvane"}) == TEXTS["4"]  # part of another word is not the word
+    assert effects.replaced(TEXTS["3"], {"franchement"}, "vraiment") == "vraiment, l'avion de 20h30 🌻 n'est pas parti"
+    assert effects.replaced(TEXTS["2"], {"@vigie_luvane"}) == ""
 
 
 @given(st.lists(st.sampled_from(["le", "train", "🌻", "@a", "l'été", "10", "!"]), min_size=1, max_size=12), st.data())
@@ -43,9 +43,35 @@ def test_only_the_word_goes(pieces, data):
     text = normalise(" ".join(pieces))
     before = [word.word for word in words(text)]
     target = data.draw(st.sampled_from(before))
-    after = [word.word for word in words(effects.replaced(text, target, ""))]
+    after = [word.word for word in words(effects.replaced(text, {target}))]
     assert target not in after
     assert [word for word in before if word != target] == after
+
+
+def test_companions_stand_in_half_of_the_tweets():
+    assert effects.companions("but", ["Un but fou !", "un but, un vrai", "quel but"]) == ("un",)
+    assert effects.companions("but", ["un but"]) == ("un",)
+    assert effects.companions("but", []) == ()
+
+
+def test_a_word_is_also_deleted_once_its_companions_are():
+    tweets = [("1", "Un but fou ce soir"), ("2", "un but fou, @ami"), ("3", "Quel but")]
+    alone = [edit for edit in effects._edits("but", tweets, {}) if edit.edit == "alone"]
+    assert {edit.companions for edit in alone} == {("fou", "un")}
+    assert [(edit.tweet_id, edit.before, edit.after) for edit in alone] == [
+        ("1", "but ce soir", "ce soir"),
+        ("2", "but , @ami", ", @ami"),
+        ("3", "Quel but", "Quel"),
+    ]
+    # a tweet of which nothing is left says nothing, and where half of them do, none does
+    rows = [("1", "un but"), ("2", "un but ici"), ("3", "un but là")]
+    assert [edit.tweet_id for edit in effects._edits("but", rows, {}) if edit.edit == "alone"] == ["2", "3"]
+    assert [
+        edit.tweet_id for edit in effects._edits("but", [*rows[:2], ("4", "but un")], {}) if edit.edit == "alone"
+    ] == []
+    # words that nothing goes with are deleted from the tweet as it is
+    unlike = [("1", "but un"), ("2", "but deux"), ("3", "but trois")]
+    assert {edit.edit for edit in effects._edits("but", unlike, {})} == {"delete", "replace"}
 
 
 def test_holders_are_the_same_tweets_in_every_run_and_a_larger_run_contains_a_smaller_one(store):
