@@ -21,7 +21,13 @@ COMMENT ON COLUMN control_means.bin IS 'floor of log2 of the tweets it was measu
 -- are 20. Sampling noise inflates it, and the test allows for noise already: it is scaled by the root of the
 -- means' reliability, the share of their variance that is not noise.
 CREATE TABLE control_floor AS
-WITH bins AS (
+WITH controls AS MATERIALIZED (
+    SELECT * FROM control_means
+),
+words AS (  -- a word's tweets, and so its bin, are the same for all labels
+    SELECT model_version, measure, bin, count(DISTINCT word) AS words FROM controls GROUP BY ALL
+),
+bins AS (
     SELECT DISTINCT
         model_version, method || ' from ' || baseline AS measure, frequency_bin(tweets) AS bin
     FROM word_label_reliance
@@ -30,23 +36,25 @@ WITH bins AS (
 ),
 distances AS (
     SELECT
-        b.model_version, b.measure, b.bin, greatest(1, abs(c.bin - b.bin)) AS distance, count(DISTINCT c.word) AS words
-    FROM bins AS b JOIN control_means AS c USING (model_version, measure)
+        b.model_version, b.measure, b.bin, greatest(1, abs(c.bin - b.bin)) AS distance, sum(c.words) AS words
+    FROM bins AS b JOIN words AS c USING (model_version, measure)
     GROUP BY ALL
 ),
 reached AS (
     SELECT *, sum(words) OVER (PARTITION BY model_version, measure, bin ORDER BY distance) AS words_within FROM distances
 ),
 near AS (
-    SELECT model_version, measure, bin, coalesce(min(distance) FILTER (words_within >= 20), max(distance)) AS distance
+    SELECT
+        model_version, measure, bin, coalesce(min(distance) FILTER (words_within >= 20), max(distance)) AS distance,
+        CAST(coalesce(min(words_within) FILTER (words_within >= 20), max(words_within)) AS BIGINT) AS control_words
     FROM reached
     GROUP BY ALL
 )
 SELECT
-    n.model_version, n.measure, n.bin, count(DISTINCT c.word) AS control_words,
+    n.model_version, n.measure, n.bin, any_value(n.control_words) AS control_words,
     greatest(0.05, quantile_cont(abs(c.mean_score), 0.95)
         * coalesce(sqrt(greatest(0, 1 - avg(c.se ** 2) / nullif(avg(c.mean_score ** 2), 0))), 0)) AS floor
-FROM near AS n JOIN control_means AS c
+FROM near AS n JOIN controls AS c
     ON c.model_version = n.model_version AND c.measure = n.measure AND abs(c.bin - n.bin) <= n.distance
 GROUP BY ALL;
 COMMENT ON TABLE control_floor IS

@@ -77,7 +77,8 @@ COMMENT ON VIEW word_label_witnesses IS
 -- the two directions doubled. Benjamini-Hochberg then runs once, over all pairs that could be confirmed: no concept word
 -- (it is expected), and seen in 5 training documents and 10 sampled tweets. How often a word is seen says nothing about
 -- which label it goes with, so the filter leaves the rate of false discoveries as it is (Bourgon et al. 2010). A word
--- that was not edited has p = 1.
+-- that was not edited has p = 1. Four pairs of five are of words in under ten sampled tweets, which nobody edited: nothing
+-- can follow from them, and they have no row.
 CREATE TABLE word_label_verdict AS
 WITH directed AS MATERIALIZED (
     SELECT
@@ -90,6 +91,7 @@ WITH directed AS MATERIALIZED (
         least(1, 2 * least(p_towards, p_away)) AS p_verdict,
         c.word IS NOT NULL AS concept, c.word IS NULL AND coalesce(docs, 0) >= 5 AND tweets >= 10 AS in_family
     FROM word_label_witnesses LEFT JOIN (SELECT DISTINCT word FROM concepts) AS c USING (word)
+    WHERE tweets >= 10 OR edited_tweets IS NOT NULL OR concept
 ),
 -- narrow, because a window sorts whatever it is given
 tested AS (
@@ -141,7 +143,7 @@ SELECT
     d.decision, d.note
 FROM directed AS v LEFT JOIN q USING (pair) LEFT JOIN decisions AS d ON d.word = v.word AND d.label = v.label;
 COMMENT ON TABLE word_label_verdict IS
-    'one row a model, method, baseline, word and label: the three witnesses, and what follows from them';
+    'one row a model, method, baseline, word and label, of words in ten or more sampled tweets, edited words and concept words: the three witnesses, and what follows from them';
 COMMENT ON COLUMN word_label_verdict.association IS 'log-odds ratio in the training split, with its 95 % interval';
 COMMENT ON COLUMN word_label_verdict.reliance IS
     'centred logits a tweet (Integrated Gradients), with its 95 % interval by author or tweet; of an edited word no author counts for more than three tweets where ten or more wrote it, else as in word_label_reliance';

@@ -36,7 +36,8 @@ def row(**changes: Any) -> dict[str, Any]:
     return {**told, **changes}
 
 
-def verdict(**changes: Any) -> str:
+def verdict(**changes: Any) -> str | None:
+    """None: no verdict is passed."""
     with duckdb.connect() as connection:
         connection.register("word_label_witnesses", pl.DataFrame([row(**changes)]).to_arrow())
         connection.execute("CREATE TABLE concepts AS SELECT 'train' AS word")
@@ -46,12 +47,12 @@ def verdict(**changes: Any) -> str:
         for statement in duckdb.extract_statements(script):
             if wanted in statement.query:
                 connection.execute(statement)
-        ((found,),) = connection.sql("SELECT verdict FROM word_label_verdict").fetchall()
-        return str(found)
+        found = connection.sql("SELECT verdict FROM word_label_verdict").fetchall()
+        return str(found[0][0]) if found else None
 
 
 UNUSED = {**witness("reliance", NO, 0.0, WITHIN), **witness("effect", NO, 0.0, WITHIN), "effect_within_floor": True}
-NOT_EDITED = {**witness("effect", None), "effect_within_floor": None, "by_author": None}
+NOT_EDITED = {**witness("effect", None), "effect_within_floor": None, "by_author": None, "edited_tweets": None}
 
 
 @pytest.mark.parametrize(
@@ -72,6 +73,8 @@ NOT_EDITED = {**witness("effect", None), "effect_within_floor": None, "by_author
         ("weak", {**witness("association", NO), **witness("effect", NO)}),
         ("weak", {**witness("association", NO), **witness("effect", AWAY, -1)}),  # the two point apart
         ("weak", NOT_EDITED),  # nobody can say that it has an effect
+        (None, {**NOT_EDITED, "tweets": 9}),  # and nothing could follow from so few tweets
+        ("expected", {**NOT_EDITED, "tweets": 9, "word": "train"}),
         # in the data, not in the model: only when no interval leaves room for it
         ("unused_association", UNUSED),
         ("unused_association", {**UNUSED, **NOT_EDITED}),
@@ -83,5 +86,5 @@ NOT_EDITED = {**witness("effect", None), "effect_within_floor": None, "by_author
         ("weak", {**UNUSED, "reliance_floor": None}),  # no control words: no floor to be within
     ],
 )
-def test_what_three_witnesses_say(expected: str, changes: dict[str, Any]) -> None:
+def test_what_three_witnesses_say(expected: str | None, changes: dict[str, Any]) -> None:
     assert verdict(**changes) == expected
