@@ -206,14 +206,15 @@ TABLES: dict[str, pl.Schema] = {
         }
     ),
     # sums over the texts of one block that hold the word: made by refresh, and made again when they are gone. w of a
-    # text: sum of 1 / pi over the sampled tweets with it; v: sum of (1 - pi) / pi^2 over them; x: its centred logits
+    # text: sum of 1 / pi over the sampled tweets with it; v: sum of (1 - pi) / pi^2 over them; x: its centred logits.
+    # What does not depend on the label stands in a row of its own, without one
     "sums": pl.Schema(
         {
             "model_version": pl.String(),
             "method": pl.String(),
             "baseline": pl.String(),
             "word": pl.String(),
-            "label": pl.String(),
+            "label": pl.String(),  # null: tweets to v2; else wx to w_strongest
             "tweets": pl.Int64(),  # distinct texts
             "occurrences": pl.Int64(),
             "w": pl.Float64(),

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from camembias.schemas import TABLES
 
 BLOCK = 16_384  # texts: 2 million scores of five labels, which fit a small memory
-SUMS = 3  # what a part `sums` holds; another number, and all are made again
+SUMS = 4  # what a part `sums` holds; another number, and all are made again
 _SCOPE = ("model_version", "method", "baseline")
 _WORD, _SCORE = "words.list.element.word", "words.list.element.score"
 Floats = npt.NDArray[np.float64]
@@ -101,12 +101,9 @@ def summed(
         pairs = _pairs(found, mine, list(labels[scope[0]]))
         wanted = edited.filter(pl.col("model_version") == scope[0])["word"]
         named = [pl.lit(value).alias(name) for name, value in zip(_SCOPE, scope, strict=True)]
-        for frames, rows_of in ((sums, _totals(pairs)), (kept, _scores(pairs, wanted))):
-            frames += [
-                one.with_columns(named).select(pl.col(name).cast(dtype) for name, dtype in frames[0].schema.items())
-                for one in rows_of
-            ]
-    return pl.concat(sums), pl.concat(kept)
+        sums += [one.with_columns(named) for one in _totals(pairs)]
+        kept += [one.with_columns(named) for one in _scores(pairs, wanted)]
+    return pl.concat(sums, how="diagonal_relaxed"), pl.concat(kept, how="diagonal_relaxed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +160,10 @@ def _strongest(pairs: _Pairs) -> npt.NDArray[np.bool_]:
 
 
 def _totals(pairs: _Pairs) -> Iterator[pl.DataFrame]:
-    """One row a word, a frame a label: all that weighted means and their errors are made from."""
+    """All that weighted means and their errors are made from: a frame a label, and one of what all labels share.
+
+    One row a word in each. What is shared stands apart because most of a refresh is adding up these rows.
+    """
     if not len(pairs.tweet):
         return
     tweets = np.bincount(pairs.word)
@@ -174,12 +174,9 @@ def _totals(pairs: _Pairs) -> Iterator[pl.DataFrame]:
 
     w, v = (pairs.tweets[name].to_numpy()[pairs.tweet] for name in ("w", "v"))
     of_word = {"w": w, "w2": w**2, "w3": w**3, "w4": w**4, "v": v, "vw": v * w, "v2": v**2}
-    once = {
-        "word": pairs.vocabulary.gather(seen),
-        "tweets": tweets[seen],
-        "occurrences": total(pairs.occurrences),
-        **{name: total(values) for name, values in of_word.items()},
-    }
+    word = pairs.vocabulary.gather(seen)
+    shared = {"word": word, "tweets": tweets[seen], "occurrences": total(pairs.occurrences).astype(np.int64)}
+    yield pl.DataFrame({**shared, **{name: total(values) for name, values in of_word.items()}})
     strongest = _strongest(pairs)
     for at, label in enumerate(pairs.labels):
         x = pairs.x[:, at]
@@ -188,7 +185,7 @@ def _totals(pairs: _Pairs) -> Iterator[pl.DataFrame]:
             **{"w2x": w**2 * x, "w2xx": w**2 * x**2, "vx": v * x, "vxx": v * x**2},
             **{"w_abs_x": w * np.abs(x), "w_positive": w * (x > 0), "w_strongest": w * strongest[:, at]},
         }
-        yield pl.DataFrame({**once, "label": label, **{name: total(values) for name, values in of_label.items()}})
+        yield pl.DataFrame({"word": word, "label": label, **{name: total(x) for name, x in of_label.items()}})
 
 
 def _scores(pairs: _Pairs, edited: pl.Series) -> Iterator[pl.DataFrame]:

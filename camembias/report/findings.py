@@ -96,8 +96,9 @@ def _cell(row: Mapping[str, Any], name: str, say: Wording) -> Cell:
         return Cell(f"{say.number(value)} {interval}", f"{value:.6g}")
     if name == "q_verdict":
         return Cell(say.number(value, 3) if value >= 0.0005 else f"<\u00a0{say.number(0.001, 3)}", f"{value:.6g}")
-    write = {"flip_rate": say.percent, "effect_whole": say.number}.get(name, say.count)
-    return Cell(write(value), f"{value:.6g}")
+    if name == "effect_whole":
+        return Cell(say.number(value), f"{value:.6g}")
+    return Cell(say.percent(value) if name == "flip_rate" else say.count(value), f"{value:.6g}")
 
 
 def _pieces(row: Mapping[str, Any], say: Wording) -> list[Shade]:

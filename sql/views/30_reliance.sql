@@ -22,19 +22,28 @@ COMMENT ON COLUMN sampled_word_scores.strongest IS 'true: no word of the tweet p
 -- Sums that add over texts; x = score. Everything below is made from these, and they from the parts `sums`,
 -- which refresh keeps as sampled_word_scores would have them.
 CREATE TABLE word_label_sums AS
-WITH sums AS (
+WITH words AS (
+    SELECT
+        model_version, method, baseline, word,
+        CAST(sum(tweets) AS BIGINT) AS tweets, CAST(sum(occurrences) AS BIGINT) AS occurrences,
+        sum(w) AS w, sum(w2) AS w2, sum(w3) AS w3, sum(w4) AS w4, sum(v) AS v, sum(vw) AS vw, sum(v2) AS v2
+    FROM sums_parts
+    WHERE label IS NULL
+    GROUP BY model_version, method, baseline, word
+),
+labelled AS (
     SELECT
         model_version, method, baseline, word, label,
-        CAST(sum(tweets) AS BIGINT) AS tweets, CAST(sum(occurrences) AS BIGINT) AS occurrences,
-        sum(w) AS w, sum(wx) AS wx, sum(wxx) AS wxx, sum(wx3) AS wx3, sum(wx4) AS wx4, sum(w_abs_x) AS w_abs_x,
-        sum(w2) AS w2, sum(w2x) AS w2x, sum(w2xx) AS w2xx, sum(w3) AS w3, sum(w4) AS w4,
-        sum(v) AS v, sum(vx) AS vx, sum(vxx) AS vxx, sum(vw) AS vw, sum(v2) AS v2,
+        sum(wx) AS wx, sum(wxx) AS wxx, sum(wx3) AS wx3, sum(wx4) AS wx4, sum(w_abs_x) AS w_abs_x,
+        sum(w2x) AS w2x, sum(w2xx) AS w2xx, sum(vx) AS vx, sum(vxx) AS vxx,
         sum(w_positive) AS w_positive, sum(w_strongest) AS w_strongest
     FROM sums_parts
+    WHERE label IS NOT NULL
     GROUP BY model_version, method, baseline, word, label
 )
 -- a kind costs ten regular expressions: once a word, not once an occurrence
-SELECT *, word_kind(word) AS kind FROM sums;
+SELECT l.*, w.* EXCLUDE (model_version, method, baseline, word)
+FROM labelled AS l JOIN (SELECT *, word_kind(word) AS kind FROM words) AS w USING (model_version, method, baseline, word);
 COMMENT ON TABLE word_label_sums IS 'one row a model, method, baseline, word and label: sums over sampled texts that reliance is made from';
 COMMENT ON COLUMN word_label_sums.tweets IS 'distinct texts';
 COMMENT ON COLUMN word_label_sums.w IS 'sum of the weights: estimated tweets of the corpus with the word';
