@@ -77,7 +77,7 @@ COMMENT ON VIEW word_label_witnesses IS
 -- the two directions doubled. Benjamini-Hochberg then runs once, over all pairs that could be confirmed: no concept word
 -- (it is expected), and seen in 5 training documents and 10 sampled tweets. How often a word is seen says nothing about
 -- which label it goes with, so the filter leaves the rate of false discoveries as it is (Bourgon et al. 2010). A word
--- that was not edited has p = 1. Four pairs of five are of words in under ten sampled tweets, which nobody edited: nothing
+-- that was not edited has p = 1. Most pairs are of words in under ten sampled tweets, which nobody edited: nothing
 -- can follow from them, and they have no row.
 CREATE TABLE word_label_verdict AS
 WITH directed AS MATERIALIZED (
