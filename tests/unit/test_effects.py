@@ -74,6 +74,13 @@ def test_a_word_is_also_deleted_once_its_companions_are():
     assert {edit.edit for edit in effects._edits("but", unlike, {})} == {"delete", "replace"}
 
 
+def test_a_part_from_before_companions_were_deleted_is_measured_again(store, tiny_bundle):
+    old = pl.DataFrame(schema=TABLES["effects"]).drop("companions")
+    old.write_parquet(store.part("effects", "old"))
+    edits = list(effects._edits("but", [("1", "un but")], {}))
+    assert not effects._stored(store, "old", tiny_bundle, Word("but", 1), edits)
+
+
 def test_holders_are_the_same_tweets_in_every_run_and_a_larger_run_contains_a_smaller_one(store):
     few = holders.holders(store, ["@vigie_luvane", "train", "absent"], 1)
     many = holders.holders(store, ["@vigie_luvane", "train", "absent"], 10)
