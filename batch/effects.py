@@ -128,8 +128,6 @@ def _stored(store: Store, part: str, bundle: Bundle, target: Word, edits: Sequen
     if not store.has_part("effects", part):
         return False
     rows = store.read("effects", part)
-    if "companions" not in rows.columns:  # written before there was the edit alone
-        return False
     same = rows.filter(serving_version=bundle.serving_version, role=_role(target))
     columns = ["tweet_id", "edit", "replacement", "companions"]
     done = {(*one, None if with_ is None else tuple(with_)) for *one, with_ in same.select(columns).iter_rows()}

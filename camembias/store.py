@@ -93,10 +93,10 @@ class Store:
         return path
 
     def read(self, table: str, name: str, columns: list[str] | None = None) -> pl.DataFrame:
-        """Raises PartMissing when there is no such part."""
+        """A column that came after the part is null. Raises PartMissing when there is no such part."""
         try:
             with self.part(table, name).open("rb") as handle:  # one handle: a part replaced meanwhile is no damage
-                return pl.read_parquet(handle, columns=columns)
+                return pl.read_parquet(handle, columns=columns, schema=TABLES[table], missing_columns="insert")
         except FileNotFoundError:
             raise PartMissing(f"no part '{name}' in '{self.root / table}'; was the store moved or cleaned?") from None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,11 @@ from camembias.shading import Piece, colour, cut, strongest
 
 VERDICTS = ("confirmed_bias", "confirmed_away", "unconfirmed", "model_only", "unused_association", "expected", "weak")
 WITNESSES = ("association", "reliance", "effect")
-_NUMBERS = ("effect_whole", "flip_rate", "docs", "tweets", "edited_tweets")
+_NUMBERS: dict[str, Callable[[Wording, Any], str]] = {
+    "effect_whole": Wording.number,
+    "flip_rate": Wording.percent,
+    **dict.fromkeys(("docs", "tweets", "edited_tweets"), Wording.count),
+}
 _TEXTS = ("word", "kind", "label", "verdict")
 
 
@@ -96,9 +100,7 @@ def _cell(row: Mapping[str, Any], name: str, say: Wording) -> Cell:
         return Cell(f"{say.number(value)} {interval}", f"{value:.6g}")
     if name == "q_verdict":
         return Cell(say.number(value, 3) if value >= 0.0005 else f"<\u00a0{say.number(0.001, 3)}", f"{value:.6g}")
-    if name == "effect_whole":
-        return Cell(say.number(value), f"{value:.6g}")
-    return Cell(say.percent(value) if name == "flip_rate" else say.count(value), f"{value:.6g}")
+    return Cell(_NUMBERS[name](say, value), f"{value:.6g}")
 
 
 def _pieces(row: Mapping[str, Any], say: Wording) -> list[Shade]:

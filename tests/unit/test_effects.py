@@ -75,9 +75,14 @@ def test_a_word_is_also_deleted_once_its_companions_are():
 
 
 def test_a_part_from_before_companions_were_deleted_is_measured_again(store, tiny_bundle):
-    old = pl.DataFrame(schema=TABLES["effects"]).drop("companions")
+    same = {"serving_version": tiny_bundle.serving_version, "role": "candidate"}
+    tweets = [("1", "un but ici"), ("2", "un but là"), ("3", "un but tard")]
+    edits = list(effects._edits("but", tweets, {}))
+    whole = [edit for edit in edits if edit.edit != "alone"]
+    rows = [same | {"tweet_id": one.tweet_id, "edit": one.edit, "replacement": one.replacement} for one in whole]
+    old = pl.DataFrame(rows, schema=TABLES["effects"]).drop("companions")
     old.write_parquet(store.part("effects", "old"))
-    edits = list(effects._edits("but", [("1", "un but")], {}))
+    assert effects._stored(store, "old", tiny_bundle, Word("but", 1), whole)
     assert not effects._stored(store, "old", tiny_bundle, Word("but", 1), edits)
 
 

@@ -180,6 +180,13 @@ def test_what_killed_jobs_had_spilled_goes_too(store: Store) -> None:
     assert list(store.root.rglob("*.tmp*")) == []
 
 
+def test_a_part_from_before_a_column_existed_loses_the_tweet_too(store: Store) -> None:
+    part = store.part("effects", "e")
+    pl.read_parquet(part).drop("companions").write_parquet(part)
+    run(ID, "--store", store.root)
+    assert store.read("effects", "e").select("tweet_id", "companions").rows() == [(LONGER, None)]
+
+
 def test_a_forgotten_tweet_does_not_come_back(store: Store, tiny_bundle: Bundle) -> None:
     run(ID, "--store", store.root)
     fill(store)  # delivered, asked for and written again, by whatever means
