@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,9 +31,9 @@ def read(path: Path = SHIPPED) -> dict[str, list[str]]:
     return {label: [word.lower() for word in words] for label, words in body.items()}
 
 
-def put(store: Store, path: Path) -> int:
-    """Replace the store's concept words by those of a TOML file; returns their number."""
-    rows = [(label, word) for label, words in read(path).items() for word in words]
+def put(store: Store, concepts: Mapping[str, Iterable[str]]) -> int:
+    """Replace the store's concept words by these, label → words as `read` gives them; returns their number."""
+    rows = [(label, word) for label, words in concepts.items() for word in words]
     store.write("concepts", _PART, pl.DataFrame(rows, schema=TABLES["concepts"], orient="row"))
     return len(rows)
 
@@ -40,4 +41,4 @@ def put(store: Store, path: Path) -> int:
 def ensure(store: Store) -> None:
     """Put the shipped concept words into a store that has none."""
     if not store.has_part("concepts", _PART):
-        put(store, SHIPPED)
+        put(store, read())

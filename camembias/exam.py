@@ -83,6 +83,15 @@ def fresh_associations(planted: Sequence[Plant], seed: int, count: int = 30_000)
     return associations(tweets(count, seed=10_000 + seed, planted=bool(planted), plants=planted))
 
 
+def tied(association: Mapping[Pair, float]) -> dict[str, list[str]]:
+    """Label → words that go with it, or keep away from it, in the generator."""
+    found: dict[str, list[str]] = {}
+    for (word, label), z in sorted(association.items()):
+        if abs(z) >= LEAST_Z:
+            found.setdefault(label, []).append(word)
+    return found
+
+
 def insertion_effects(scorer: Scorer, wanted: Collection[str], texts: Sequence[str], count: int = 500) -> Effects:
     """The oracle: mean change of centred logits when a word is put before or after up to `count` texts without it."""
     clean = [normalise(text) for text in texts]
@@ -173,8 +182,8 @@ def standing_alone(witnesses: pl.DataFrame, truth: Truth) -> pl.DataFrame:
     Left out are all others that do, because many are of its set phrases, which carry one another: deleting one changes
     nothing, inserting it, as the oracle does, moves the label.
     """
-    tied = {word for (word, _), z in truth.association.items() if abs(z) >= LEAST_Z}
-    return witnesses.filter(~pl.col("word").is_in(tied - {plant.word for plant in truth.planted}))
+    topical = {word for words in tied(truth.association).values() for word in words}
+    return witnesses.filter(~pl.col("word").is_in(topical - {plant.word for plant in truth.planted}))
 
 
 def marks(table: pl.DataFrame, found: pl.DataFrame) -> dict[str, float | int | None]:

@@ -113,7 +113,7 @@ def refresh(
     if decisions_ is not None:
         out.print(f"{decisions.put(found, decisions_)} decisions from {decisions_}", markup=False)
     if concepts_ is not None:
-        out.print(f"{concepts.put(found, concepts_)} concept words from {concepts_}", markup=False)
+        out.print(f"{concepts.put(found, concepts.read(concepts_))} concept words from {concepts_}", markup=False)
     out.print(f"refreshed {catalog.refresh(found)}", markup=False)
 
 

@@ -20,7 +20,7 @@ def test_a_file_is_read_the_same_for_the_store(tmp_path):
     path.write_text('"sport" = ["But", "match"]\n"autre" = []\n', encoding="utf-8")
     assert concepts.read(path) == {"sport": ["but", "match"], "autre": []}
     store = stores.create(tmp_path / "store")
-    assert concepts.put(store, path) == 2
+    assert concepts.put(store, concepts.read(path)) == 2
     assert store.scan("concepts").collect().rows() == [("sport", "but"), ("sport", "match")]
 
 

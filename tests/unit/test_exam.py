@@ -143,6 +143,10 @@ def test_witnesses_are_ranked_by_their_p_and_ties_come_last() -> None:
     assert blind["verdict"] == (pytest.approx(1 / 3), 0.0)
 
 
+def test_what_goes_with_a_label_or_keeps_away_from_it_is_tied() -> None:
+    assert exam.tied(truth().association) == {"avion": ["@relais"], "viande": ["@relais", "menu", "🦊"]}
+
+
 def test_topical_words_do_not_stand_alone() -> None:
     witnesses = pl.DataFrame({"word": ["@relais", "🦊", "menu", "donc"], "label": ["viande"] * 4})
     assert exam.standing_alone(witnesses, truth())["word"].to_list() == ["@relais", "🦊", "donc"]
