@@ -18,9 +18,10 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from camembias import locks, sqlfiles, sums
+from camembias import locks, sqlfiles, sums, totals
 from camembias.errors import InputError, QueryError, StoreError
 from camembias.files import REMEDIES, readable, replacing
+from camembias.schemas import TABLES
 from camembias.settings import cpu_count
 from camembias.sqlfiles import Query
 from camembias.store import Store
@@ -144,10 +145,10 @@ def _renew_sums(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     edited = connection.sql("SELECT DISTINCT model_version, word FROM effects_parts").pl()
     labels = dict(connection.sql("SELECT model_version, labels FROM model_labels").fetchall())
     wanted = {block.name: block for block in sums.blocks(texts, edited)}
-    for name in set(store.part_names("sums")) - set(wanted):
-        store.part("sums", name).unlink()
+    for name in totals.block_names(store) - set(wanted):
+        totals.remove_block(store, name)
         store.part("edited_scores", name).unlink(missing_ok=True)
-    missing = [block for name, block in wanted.items() if not store.has_part("sums", name)]
+    missing = [block for name, block in wanted.items() if not totals.has_block(store, name)]
 
     def make(block: sums.Block, parts: Sequence[Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
         return sums.summed(sums.read(parts), block.texts, labels, edited)
@@ -156,12 +157,22 @@ def _renew_sums(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
         made = deque(pool.submit(make, *one) for one in zip(missing, _parts_of(connection, missing), strict=True))
         try:
             for block in missing:
-                totals, scores = made.popleft().result()
+                rows, scores = made.popleft().result()
                 # Written by this thread, which holds the store: another would wait for whoever waits to have it alone.
                 store.write("edited_scores", block.name, scores)
-                store.write("sums", block.name, totals)  # the last: where it is, both are
+                store.write("sums", block.name, rows)  # the last: where it is, both are
         finally:
             pool.shutdown(cancel_futures=True)
+    totals.settle(store, list(wanted), lambda parts: _added_up(connection, parts))
+
+
+def _added_up(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> pl.DataFrame:
+    """The rows of parts `sums`, as if all their texts were one block."""
+    key = ["model_version", "method", "baseline", "word", "label"]
+    sums_of = ", ".join(f"sum({name}) AS {name}" for name in TABLES["sums"] if name not in key)
+    sql = f"SELECT {', '.join(key)}, {sums_of} FROM read_parquet($parts) GROUP BY ALL ORDER BY ALL"
+    found: pl.DataFrame = connection.sql(sql, params={"parts": list(map(str, parts))}).pl()
+    return found
 
 
 def _parts_of(connection: duckdb.DuckDBPyConnection, blocks: Sequence[sums.Block]) -> list[list[Path]]:

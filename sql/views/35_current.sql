@@ -26,7 +26,8 @@ COMMENT ON COLUMN explained.explained_at IS 'the last time, UTC; of samples, as 
 COMMENT ON COLUMN explained.sampled IS 'true: of a sample, as of the last refresh; false: of hand-picked tweets and texts alone';
 COMMENT ON COLUMN explained.place IS 'from 1: those of samples first, then the last first';
 
--- Every current_... view asks this: where there is a sample, no explanation is looked at.
+-- Every current_... view asks this. Where there is a sample, the join has nothing on one side, so that DuckDB does not
+-- even begin to scan the explanations.
 CREATE VIEW last_explained AS
 (
     SELECT model_version, method, baseline FROM sampled_scopes
@@ -34,8 +35,13 @@ CREATE VIEW last_explained AS
     LIMIT 1
 )
 UNION ALL
-SELECT model_version, method, baseline FROM explained
-JOIN (SELECT 1 AS place WHERE NOT EXISTS (FROM sampled_scopes)) USING (place);
+(
+    SELECT model_version, method, baseline
+    FROM explanations_parts JOIN (SELECT true AS converged WHERE NOT EXISTS (FROM sampled_scopes)) USING (converged)
+    GROUP BY model_version, method, baseline
+    ORDER BY max(computed_at) DESC, model_version, method, baseline
+    LIMIT 1
+);
 COMMENT ON VIEW last_explained IS
     'the model, method and baseline of the last explained sample: what current_… views answer for; where there is no sample, of the last explanation';
 

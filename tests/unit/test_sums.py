@@ -107,6 +107,21 @@ def test_what_has_not_changed_is_not_read_again(made, monkeypatch) -> None:
     assert made.part_names("sums") == names
 
 
+@pytest.mark.parametrize("block", [1, 2])
+def test_totals_of_blocks_follow_what_changes_in_them(made, monkeypatch, block) -> None:
+    monkeypatch.setattr(sums, "BLOCK", block)
+    assert same(*both(made))
+    for name in ("t3", "t4"):
+        rows = [explanation(name, target, [("le", 1.0 * n)], "b5") for n, target in enumerate(LABELS)]
+        put(made, "explanations", name, rows)
+        put(made, "draws", name, [{"design_id": "d", "tweet_id": name, "key": "k", "pi": 0.5}])
+        assert same(*both(made))
+    put(made, "draws", "raised", [{"design_id": "d", "tweet_id": "t0", "key": "k", "pi": 0.75}])
+    old, new = both(made)
+    assert same(old, new)
+    assert new.filter(word="le", label="avion")["tweets"].to_list() == [4]
+
+
 def test_an_explanation_made_again_replaces_its_sums(made) -> None:
     catalog.refresh(made)
     before = made.part_names("sums")
