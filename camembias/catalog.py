@@ -18,7 +18,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from camembias import locks, sqlfiles, sums, totals
+from camembias import indexing, locks, sqlfiles, sums, totals
 from camembias.errors import InputError, QueryError, StoreError
 from camembias.files import REMEDIES, readable, replacing
 from camembias.schemas import TABLES
@@ -31,11 +31,29 @@ _BATCH_ROWS = 100_000
 _MAKERS = 4  # blocks that are summed side by side: each takes some 200 MB
 _OF_THE_SYSTEM = (duckdb.OperationalError, duckdb.FatalException)  # no room on the disk or in memory: the SQL is well
 _SILENT = "SET enable_progress_bar = false"  # DuckDB would draw one on stdout, into what a program reads
+_BEFORE_INDEX = "20_word_scores"  # the views that say which labels a model has; later views read the index
 _BEFORE_SUMS = "25_sampled_texts"  # the view that says which texts are summed; later views read the sums
+# Rows of the index for rows of explanations with `part`, the part that each is from.
+_INDEXED = """
+WITH targets AS (
+    SELECT model_version, unnest(labels) AS target, 1::BIGINT << (generate_subscripts(labels, 1) % 62) AS bit
+    FROM model_labels
+)
+SELECT
+    e.part, e.tweet_id, e.model_version, e.method, e.baseline,
+    any_value(e.text_hash) AS text_hash, max(e.batch) AS batch, bit_or(t.bit) AS targets, count(*) AS explanations,
+    bool_and(coalesce(e.converged, false)) AS converged, bit_xor(hash(e.target, e.batch, e.computed_at)) AS mark,
+    max(e.computed_at) FILTER (e.converged) AS computed_at
+FROM ({rows}) AS e JOIN targets AS t USING (model_version, target)
+GROUP BY ALL
+"""
+_OF_PARTS = """
+SELECT *, parse_filename(filename, true) AS part
+FROM read_parquet($parts, hive_partitioning = false, union_by_name = true, filename = true)
+"""
 _PARTS = """
-SELECT DISTINCT b.block, e.filename
-FROM read_parquet(parts('explanations'), hive_partitioning = false, union_by_name = true, filename = true) AS e
-JOIN wanted AS b USING (tweet_id, model_version, method, baseline)
+SELECT DISTINCT w.block, i.part
+FROM explanation_index_parts AS i JOIN wanted AS w USING (tweet_id, model_version, method, baseline)
 ORDER BY ALL
 """
 _EXPLAIN = re.compile(r"\s*EXPLAIN\b(\s+ANALYZE\b)?(\s*\((?!\s*(?i:SELECT|WITH|FROM)\b)[^()]*\))?", re.IGNORECASE)
@@ -100,7 +118,9 @@ def _new_database(target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     with replacing(target) as temporary:
         try:
             with duckdb.connect(str(temporary)) as connection:
+                connection.execute("BEGIN")  # else each statement would be written twice, to the log first
                 yield connection
+                connection.execute("COMMIT")
                 connection.execute("CHECKPOINT")  # closing would make one, too, and not tell that the disk is full
         except _OF_THE_SYSTEM as err:
             raise _unwritten(err, target) from err
@@ -119,6 +139,7 @@ def _unwritten(err: duckdb.Error, target: Path) -> Exception:
 def _build(connection: duckdb.DuckDBPyConnection, store: Store, copied: bool = False) -> None:
     connection.execute(_SILENT)
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET parquet_metadata_cache = true")  # each view that reads parts looks at all their footers
     default = _quoted(str(store.root.resolve()))
     # The variable lets a moved or mounted store be read: SET VARIABLE camembias_store = '/new/place'
     connection.execute(
@@ -135,15 +156,34 @@ def _build(connection: duckdb.DuckDBPyConnection, store: Store, copied: bool = F
                 raise QueryError(f"sql/{kind}/{stem}.sql does not load: {err}") from err
             if copied and kind == "views":
                 _copy_facts(connection)
+            if stem == _BEFORE_INDEX:
+                _renew_index(connection, store)
             if stem == _BEFORE_SUMS:
                 _renew_sums(connection, store)
+
+
+def _renew_index(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
+    """Make the parts `explanation_index` what the explanations are, reading only those that are new."""
+    empty = str(store.root / "explanations" / "_empty.parquet")  # a part may be from before a column existed
+
+    def held(parts: Sequence[Path]) -> pl.DataFrame:
+        found: pl.DataFrame = connection.sql(
+            _INDEXED.format(rows=_OF_PARTS), params={"parts": [empty, *map(str, parts)]}
+        ).pl()
+        return found
+
+    indexing.settle(store, _model_labels(connection), held)
+
+
+def _model_labels(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    return dict(connection.sql("SELECT model_version, labels FROM model_labels").fetchall())
 
 
 def _renew_sums(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     """Make the parts `sums` and `edited_scores` what the explanations say, reading only blocks that changed."""
     texts = connection.sql("FROM sampled_texts").pl()
     edited = connection.sql("SELECT DISTINCT model_version, word FROM effects_parts").pl()
-    labels = dict(connection.sql("SELECT model_version, labels FROM model_labels").fetchall())
+    labels = _model_labels(connection)
     wanted = {block.name: block for block in sums.blocks(texts, edited)}
     for name in totals.block_names(store) - set(wanted):
         totals.remove_block(store, name)
@@ -154,7 +194,9 @@ def _renew_sums(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
         return sums.summed(sums.read(parts), block.texts, labels, edited)
 
     with ThreadPoolExecutor(min(cpu_count(), _MAKERS)) as pool:
-        made = deque(pool.submit(make, *one) for one in zip(missing, _parts_of(connection, missing), strict=True))
+        made = deque(
+            pool.submit(make, *one) for one in zip(missing, _parts_of(connection, store, missing), strict=True)
+        )
         try:
             for block in missing:
                 rows, scores = made.popleft().result()
@@ -175,7 +217,7 @@ def _added_up(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> p
     return found
 
 
-def _parts_of(connection: duckdb.DuckDBPyConnection, blocks: Sequence[sums.Block]) -> list[list[Path]]:
+def _parts_of(connection: duckdb.DuckDBPyConnection, store: Store, blocks: Sequence[sums.Block]) -> list[list[Path]]:
     """The parts of explanations that hold each block's texts."""
     if not blocks:
         return []
@@ -183,8 +225,8 @@ def _parts_of(connection: duckdb.DuckDBPyConnection, blocks: Sequence[sums.Block
     wanted = pl.concat(one.texts.select(*key, block=pl.lit(at)) for at, one in enumerate(blocks))
     connection.register("wanted", wanted.to_arrow())
     found: list[list[Path]] = [[] for _ in blocks]
-    for at, path in connection.execute(_PARTS).fetchall():
-        found[at].append(Path(path))
+    for at, name in connection.execute(_PARTS).fetchall():
+        found[at].append(store.part("explanations", name))
     connection.unregister("wanted")
     return found
 
@@ -199,7 +241,10 @@ def _copy_facts(connection: duckdb.DuckDBPyConnection) -> None:
     for name, comment in connection.execute(views).fetchall():
         notes = "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = ? AND comment IS NOT NULL"
         columns = connection.execute(notes, [name]).fetchall()
-        connection.execute(f'CREATE TABLE copied AS FROM "{name}"')
+        rows = f'FROM "{name}"'
+        if name == "explanation_index":  # the parts may hold more by now than was copied
+            rows = _INDEXED.format(rows="SELECT *, CAST(NULL AS VARCHAR) AS part FROM explanations")
+        connection.execute(f"CREATE TABLE copied AS {rows}")
         connection.execute(f'DROP VIEW "{name}"')
         connection.execute(f'ALTER TABLE copied RENAME TO "{name}"')
         connection.execute(f'COMMENT ON TABLE "{name}" IS {_quoted(comment)}')

@@ -107,10 +107,10 @@ def _batches(store: Store, tweet_ids: Collection[str]) -> list[str]:
 
 
 def _parts_with(store: Store, table: str, tweet_ids: Collection[str]) -> list[Path]:
-    parts = pl.scan_parquet(store.root / table / "*.parquet", include_file_paths="part", schema=TABLES[table],
+    parts = pl.scan_parquet(store.root / table / "*.parquet", include_file_paths="_path", schema=TABLES[table],
                             missing_columns="insert")  # fmt: skip
-    hits = parts.filter(pl.col("tweet_id").is_in(tweet_ids)).select("part").unique().collect()
-    return sorted(map(Path, hits["part"]))
+    hits = parts.filter(pl.col("tweet_id").is_in(tweet_ids)).select("_path").unique().collect()
+    return sorted(map(Path, hits["_path"]))
 
 
 def _erase(store: Store, found: Erased) -> None:

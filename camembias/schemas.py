@@ -205,6 +205,24 @@ TABLES: dict[str, pl.Schema] = {
             "computed_at": TIME,
         }
     ),
+    # what a part of explanations holds, without its words: made by refresh, which would else look at all of them again
+    "explanation_index": pl.Schema(
+        {
+            "part": pl.String(),  # its name
+            "state": pl.String(),  # changes with the part, and with what models are known
+            "tweet_id": pl.String(),
+            "model_version": pl.String(),
+            "method": pl.String(),
+            "baseline": pl.String(),
+            "text_hash": pl.String(),
+            "batch": pl.String(),
+            "targets": pl.Int64(),  # a bit a label of the model
+            "explanations": pl.Int64(),  # as many rows of the part
+            "converged": pl.Boolean(),  # all of them
+            "mark": pl.UInt64(),  # changes when one is computed again
+            "computed_at": TIME,  # the last that converged
+        }
+    ),
     # sums over the texts of one block that hold the word: made by refresh, and made again when they are gone. w of a
     # text: sum of 1 / pi over the sampled tweets with it; v: sum of (1 - pi) / pi^2 over them; x: its centred logits.
     # What does not depend on the label stands in a row of its own, without one

@@ -1,16 +1,12 @@
--- What estimates are made from, without its words: so little that all of it can be looked at in each refresh.
+-- What estimates are made from, without its words: from the index of the parts, as of the last refresh.
 -- Nearly every tweet was explained once, all labels in one batch: no need to look for the latest of each label, which sorts.
 CREATE VIEW sampled_tweets AS
-WITH targets AS (
-    SELECT model_version, unnest(labels) AS target, len(labels) AS labels, 1::BIGINT << (generate_subscripts(labels, 1) % 62) AS bit
-    FROM model_labels
-),
-tweets AS MATERIALIZED (
+WITH tweets AS MATERIALIZED (
     SELECT
         e.tweet_id, e.model_version, e.method, e.baseline, any_value(e.text_hash) AS text_hash, max(e.batch) AS batch,
-        bool_and(coalesce(e.converged, false)) AS converged, bit_xor(hash(e.target, e.batch, e.computed_at)) AS mark,
-        count(*) = any_value(t.labels) AND bit_count(bit_or(t.bit)) = any_value(t.labels) AS once
-    FROM explanations_parts AS e JOIN targets AS t USING (model_version, target)
+        bool_and(e.converged) AS converged, bit_xor(e.mark) AS mark,
+        sum(e.explanations) = any_value(len(m.labels)) AND bit_count(bit_or(e.targets)) = any_value(len(m.labels)) AS once
+    FROM explanation_index AS e JOIN model_labels AS m USING (model_version)
     GROUP BY e.tweet_id, e.model_version, e.method, e.baseline
 ),
 again AS (  -- the rule of the view explanations, which would sort all rows

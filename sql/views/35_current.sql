@@ -2,8 +2,8 @@
 CREATE TABLE sampled_scopes AS
 WITH scopes AS (
     SELECT model_version, method, baseline, max(computed_at) AS explained_at
-    FROM explanations_parts
-    WHERE converged
+    FROM explanation_index
+    WHERE computed_at IS NOT NULL
     GROUP BY model_version, method, baseline
 )
 SELECT * FROM scopes

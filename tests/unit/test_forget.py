@@ -112,7 +112,7 @@ def test_nothing_is_left_and_the_neighbours_stay(store: Store) -> None:
     assert training_words.hashed(SALT, ID) not in left
     assert answer["left"] == []
     assert answer["forgotten"] == sorted([ID, *(f"text-{text_hash(text)}" for text in (TEXT, TEXT[:30]))])
-    gone = {"tweets": 2, "predictions": 1, "draws": 1, "requests": 2, "request_texts": 2, "explanations": 2,
+    gone = {"tweets": 2, "predictions": 1, "draws": 1, "requests": 2, "request_texts": 2, "explanations": 2, "explanation_index": 2,
             "failures": 1, "effects": 1, "rejects": 4, "training_words": 1, "runs": 1}  # fmt: skip
     assert answer["rows"] == gone
     after = {table: len(store.scan(table).collect()) for table in TABLES}
@@ -133,7 +133,7 @@ def test_the_search_finds_the_tweet_in_every_place_that_can_hold_it(store: Store
     places = proof.search(store.root, [ID], [TEXT]).places
     tables = {place.split("/")[0] for place in places}
     assert tables == {"tweets", "predictions", "draws", "requests", "request_texts", "attempts", "explanations",
-                      "failures", "effects", "rejects", "runs"}  # fmt: skip
+                      "explanation_index", "failures", "effects", "rejects", "runs"}  # fmt: skip
     assert proof.search(store.root, [ID[:-1]], [TEXT + "!"]).places == []
     copy = catalog.snapshot(store, store.root.parent / "copy.duckdb")
     found = {place.partition(": ")[2] for place in proof.search(copy, [ID], []).places} - {""}
@@ -143,6 +143,7 @@ def test_the_search_finds_the_tweet_in_every_place_that_can_hold_it(store: Store
         "draws",
         "requests",
         "explanations",
+        "explanation_index",
         "failures",
         "effects",
         "rejects",
