@@ -32,10 +32,8 @@ def settle(store: Store, labels: Mapping[str, Sequence[str]], held: Callable[[Se
     kept = []
     if outdated or len(known) > _MOST_PARTS:
         kept = [store.read(TABLE, name).filter(~pl.col("state").is_in(outdated)) for name in known]
-        for name in known:
-            store.part(
-                TABLE, name
-            ).unlink()  # first: what is not in the index is read, what is in it twice counts twice
+        for name in known:  # before they are written again: killed here, parts are read again; the rows never double
+            store.part(TABLE, name).unlink()
     missing = [name for name, state in states.items() if not any(state in found for found in known.values())]
     if missing:
         fresh = held([store.part("explanations", name) for name in missing])

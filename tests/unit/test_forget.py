@@ -112,8 +112,9 @@ def test_nothing_is_left_and_the_neighbours_stay(store: Store) -> None:
     assert training_words.hashed(SALT, ID) not in left
     assert answer["left"] == []
     assert answer["forgotten"] == sorted([ID, *(f"text-{text_hash(text)}" for text in (TEXT, TEXT[:30]))])
-    gone = {"tweets": 2, "predictions": 1, "draws": 1, "requests": 2, "request_texts": 2, "explanations": 2, "explanation_index": 2,
-            "failures": 1, "effects": 1, "rejects": 4, "training_words": 1, "runs": 1}  # fmt: skip
+    gone = {"tweets": 2, "predictions": 1, "draws": 1, "requests": 2, "request_texts": 2, "explanations": 2,
+            "explanation_index": 2, "failures": 1, "effects": 1, "rejects": 4, "training_words": 1,
+            "runs": 1}  # fmt: skip
     assert answer["rows"] == gone
     after = {table: len(store.scan(table).collect()) for table in TABLES}
     changed = {table: before[table] - after[table] for table in TABLES if before[table] != after[table]}
