@@ -47,10 +47,8 @@ SELECT
 FROM ({rows}) AS e JOIN targets AS t USING (model_version, target)
 GROUP BY ALL
 """
-_OF_PARTS = """
-SELECT *, parse_filename(filename, true) AS part
-FROM read_parquet($parts, hive_partitioning = false, union_by_name = true, filename = true)
-"""
+_PLAIN = "FROM read_parquet($parts, hive_partitioning = false, union_by_name = true, filename = true)"
+_OF_PARTS = f"SELECT *, parse_filename(filename, true) AS part {_PLAIN}"
 _PARTS = """
 SELECT DISTINCT w.block, i.part
 FROM explanation_index_parts AS i JOIN wanted AS w USING (tweet_id, model_version, method, baseline)
@@ -187,7 +185,8 @@ def _renew_sums(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
     wanted = {block.name: block for block in sums.blocks(texts, edited)}
     for name in totals.block_names(store) - set(wanted):
         totals.remove_block(store, name)
-        store.part("edited_scores", name).unlink(missing_ok=True)
+    for name in set(store.part_names("edited_scores")) - set(wanted):
+        store.part("edited_scores", name).unlink()
     missing = [block for name, block in wanted.items() if not totals.has_block(store, name)]
 
     def make(block: sums.Block, parts: Sequence[Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -212,7 +211,7 @@ def _added_up(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> p
     """The rows of parts `sums`, as if all their texts were one block."""
     key = ["model_version", "method", "baseline", "word", "label"]
     sums_of = ", ".join(f"sum({name}) AS {name}" for name in TABLES["sums"] if name not in key)
-    sql = f"SELECT {', '.join(key)}, {sums_of} FROM read_parquet($parts) GROUP BY ALL ORDER BY ALL"
+    sql = f"SELECT {', '.join(key)}, {sums_of} FROM ({_PLAIN}) GROUP BY ALL ORDER BY ALL"
     found: pl.DataFrame = connection.sql(sql, params={"parts": list(map(str, parts))}).pl()
     return found
 

@@ -16,34 +16,40 @@ import polars as pl
 from camembias.store import Store
 
 TABLE = "explanation_index"
+INDEX = 1  # what its rows say; another number, and all are made again
 _MOST_PARTS = 32  # of the index; more are made one
 
 
 def settle(store: Store, labels: Mapping[str, Sequence[str]], held: Callable[[Sequence[Path]], pl.DataFrame]) -> None:
-    """Make the index what the explanations are. `labels`: of each model version.
+    """Make the index what the explanations are.
 
-    `held` gives rows of the index for some parts, without `state`. For one process at a time.
+    `labels`: of each model version; with a new one all parts are read again. `held` gives rows of the index for some
+    parts, without `state`. For one process at a time. Whatever it is killed at, the next call puts right.
     """
-    models = repr(sorted(labels.items()))
+    known = repr((INDEX, sorted(labels.items())))
     # before the parts are read: one that changes meanwhile is read again next time
-    states = {name: _state(store.part("explanations", name), models) for name in store.part_names("explanations")}
-    known = {name: set(store.read(TABLE, name, ["state"])["state"]) for name in store.part_names(TABLE)}
-    outdated = set().union(*known.values()) - set(states.values())
-    kept = []
-    if outdated or len(known) > _MOST_PARTS:
-        kept = [store.read(TABLE, name).filter(~pl.col("state").is_in(outdated)) for name in known]
-        for name in known:  # before they are written again: killed here, parts are read again; the rows never double
-            store.part(TABLE, name).unlink()
-    missing = [name for name, state in states.items() if not any(state in found for found in known.values())]
-    if missing:
+    states = {name: _state(store.part("explanations", name), known) for name in store.part_names("explanations")}
+    index = {name: set(store.read(TABLE, name, ["state"])["state"]) for name in store.part_names(TABLE)}
+    there = set().union(*index.values())
+    again = there - set(states.values()) or len(index) > _MOST_PARTS or sum(map(len, index.values())) > len(there)
+    frames = [store.read(TABLE, name).filter(pl.col("state").is_in(states.values())) for name in index if again]
+    if missing := [name for name, state in states.items() if state not in there]:
         fresh = held([store.part("explanations", name) for name in missing])
-        kept.append(fresh.with_columns(state=pl.col("part").replace_strict(states, return_dtype=pl.String())))
-    if any(frame.height for frame in kept):
-        rows = pl.concat(kept, how="diagonal")
-        covered = hashlib.sha256(repr(sorted(rows["state"].unique())).encode())
-        store.write(TABLE, covered.hexdigest()[:16], rows)
+        empty = pl.DataFrame(
+            {"part": [name for name in missing if name not in set(fresh["part"])]}, {"part": pl.String}
+        )
+        fresh = pl.concat([fresh, empty], how="diagonal")  # a row that says: nothing in it counts
+        frames.append(fresh.with_columns(state=pl.col("part").replace_strict(states, return_dtype=pl.String())))
+    if frames:
+        rows = pl.concat(frames, how="diagonal").unique()  # killed before it removed what it had put together
+        name = hashlib.sha256(repr(sorted(rows["state"].unique())).encode()).hexdigest()[:16]
+        if rows.height:
+            store.write(TABLE, name, rows)
+        for old in index if again else ():
+            if old != name or not rows.height:
+                store.part(TABLE, old).unlink()
 
 
-def _state(part: Path, models: str) -> str:
+def _state(part: Path, known: str) -> str:
     now = part.stat()
-    return hashlib.sha256(f"{part.stem} {now.st_size} {now.st_mtime_ns} {models}".encode()).hexdigest()[:16]
+    return hashlib.sha256(f"{part.stem} {now.st_size} {now.st_mtime_ns} {known}".encode()).hexdigest()[:16]

@@ -210,7 +210,7 @@ TABLES: dict[str, pl.Schema] = {
         {
             "part": pl.String(),  # its name
             "state": pl.String(),  # changes with the part, and with what models are known
-            "tweet_id": pl.String(),
+            "tweet_id": pl.String(),  # null: nothing in the part counts
             "model_version": pl.String(),
             "method": pl.String(),
             "baseline": pl.String(),
@@ -223,9 +223,9 @@ TABLES: dict[str, pl.Schema] = {
             "computed_at": TIME,  # the last that converged
         }
     ),
-    # sums over the texts of one block that hold the word: made by refresh, and made again when they are gone. w of a
-    # text: sum of 1 / pi over the sampled tweets with it; v: sum of (1 - pi) / pi^2 over them; x: its centred logits.
-    # What does not depend on the label stands in a row of its own, without one
+    # sums over the texts of a block, or of several, that hold the word: made by refresh, and made again when they are
+    # gone. w of a text: sum of 1 / pi over the sampled tweets with it; v: sum of (1 - pi) / pi^2 over them; x: its
+    # centred logits. What does not depend on the label stands in a row of its own, without one
     "sums": pl.Schema(
         {
             "model_version": pl.String(),

@@ -24,7 +24,7 @@ def has_block(store: Store, name: str) -> bool:
 
 def block_names(store: Store) -> set[str]:
     blocks = {name for name in store.part_names("sums") if not name.startswith(_PREFIX)}
-    return blocks | {path.stem for path in _merged(store, "").parent.glob("*.parquet")}
+    return blocks | {path.stem for path in _folder(store).glob("*.parquet")}
 
 
 def remove_block(store: Store, name: str) -> None:
@@ -52,11 +52,12 @@ def settle(store: Store, names: Sequence[str], added_up: Callable[[list[Path]], 
         here, there = store.part("sums", name), _merged(store, name)
         (source, target) = (here, there) if at < covered else (there, here)
         if source.exists():
-            target.parent.mkdir(exist_ok=True)
+            _folder(store).mkdir(exist_ok=True)
             source.replace(target)
 
 
 def _longest_total(store: Store, names: Sequence[str]) -> int:
+    """How many of the first blocks have a total."""
     return next((count for count in range(len(names), 0, -1) if store.has_part("sums", _total(names[:count]))), 0)
 
 
@@ -70,4 +71,8 @@ def _where(store: Store, name: str) -> Path:
 
 
 def _merged(store: Store, name: str) -> Path:
-    return store.root / "sums" / "merged" / f"{name}.parquet"
+    return _folder(store) / f"{name}.parquet"
+
+
+def _folder(store: Store) -> Path:
+    return store.root / "sums" / "merged"

@@ -77,11 +77,13 @@ def selftest(
             write_text(table, _labelled(plants, kind, labelled, seed).write_csv())
             write_text(stream, invented.drop("label").write_csv())
         auditing.ready(table, model)
+        association = {} if kind is Kind.PERMUTED else exam.fresh_associations(plants, seed)
         if kind is Kind.UNPLANTED:  # what the invented tweets are about is no bias; without it nothing is to be found
-            concepts.put(stores.create(store), exam.tied(exam.fresh_associations(plants, seed)))
+            concepts.put(stores.create(store), exam.tied(association))
         auditing.audit(model, store, stream, sample, candidates=10, edited=200)
         auditing.step("marking")
-    report = _mark(bundle.load(model), stores.open_existing(store), plants, stream, kind, seed)
+    report = _mark(bundle.load(model), stores.open_existing(store), plants, association, stream)
+    report = {"kind": kind.value, "seed": seed, **report}
     if json_:
         print_json(report)
     else:
@@ -98,30 +100,28 @@ def _labelled(plants: tuple[Plant, ...], kind: Kind, count: int, seed: int) -> p
 
 
 def _mark(
-    bundle: Bundle, store: Store, plants: tuple[Plant, ...], stream: Path, kind: Kind, seed: int
+    bundle: Bundle, store: Store, plants: tuple[Plant, ...], association: dict[tuple[str, str], float], stream: Path
 ) -> dict[str, Any]:
     from camembias import catalog, exam
 
     verdicts, witnesses = catalog.run_sql(store, _VERDICTS), catalog.run_sql(store, _WITNESSES)
     effects = _oracle(bundle, {*witnesses["word"], *(plant.word for plant in plants)}, stream)
-    association = {} if kind is Kind.PERMUTED else exam.fresh_associations(plants, seed)
     truth = exam.Truth(plants, association, effects, catalog.run_sql(store, _FLOOR)["floor"][0] or 0.05)
     table, found = exam.graded(verdicts, truth), exam.discoveries(verdicts, truth)
     rankings = exam.rankings(witnesses, truth)
     alone = exam.rankings(exam.standing_alone(witnesses, truth), truth)
     marks = exam.marks(table, found)
+    tested = verdicts["q_verdict"].count()
     return {
-        "kind": kind.value,
-        "seed": seed,
         "floor": truth.floor,
-        "pairs_tested": verdicts["q_verdict"].count(),
+        "pairs_tested": tested,
         **marks,
         "average_precision": {name: both[0] for name, both in rankings.items()},
         "precision_at_k": {name: both[1] for name, both in rankings.items()},
         "average_precision_alone": {name: both[0] for name, both in alone.items()},
         "planted": table.to_dicts(),
         "found": found.to_dicts(),
-        "passed": exam.passed(marks),
+        "passed": tested > 0 and exam.passed(marks),  # where nothing could be confirmed, nothing was tested
     }
 
 

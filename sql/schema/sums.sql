@@ -5,4 +5,4 @@ SELECT * FROM read_parquet(
 );
 
 COMMENT ON VIEW sums_parts IS
-    'every stored row: sums of word scores over a block of tweets, those that labels share in rows without one; made by refresh from the explanations';
+    'every stored row: sums of word scores over a block of texts or over several, those that labels share in rows without one; made by refresh from the explanations';

@@ -1,4 +1,5 @@
-CREATE VIEW explanation_index AS SELECT * EXCLUDE state FROM explanation_index_parts;
+-- A part in which nothing counts has a row without a tweet.
+CREATE VIEW explanation_index AS SELECT * EXCLUDE state FROM explanation_index_parts WHERE tweet_id IS NOT NULL;
 COMMENT ON VIEW explanation_index IS
     'one row a part of explanations and tweet, model, method and baseline in it, as of the last refresh: all that sampling needs to know, without words';
 COMMENT ON COLUMN explanation_index.part IS 'name of the part; null in a snapshot';

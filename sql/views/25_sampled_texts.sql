@@ -38,13 +38,14 @@ COMMENT ON COLUMN sampled_tweets.batch IS 'the last request batch that explained
 COMMENT ON COLUMN sampled_tweets.mark IS 'changes when the tweet is explained anew, or its probability';
 
 -- A text that forty people share is one observation, not forty: it has one score, which all forty weigh.
-CREATE VIEW sampled_texts AS
+CREATE TABLE sampled_texts AS
 SELECT
     model_version, method, baseline, arg_min(tweet_id, batch || ' ' || tweet_id) AS tweet_id, count(*) AS tweets,
     sum(1 / pi) AS w, sum((1 - pi) / pi ** 2) AS v, min(batch) AS batch, bit_xor(mark) AS mark
 FROM sampled_tweets
 GROUP BY model_version, method, baseline, coalesce(text_hash, 'tweet ' || tweet_id);
-COMMENT ON VIEW sampled_texts IS 'one row a model, method, baseline and text of sampled_tweets: copies of a text are one observation';
+COMMENT ON TABLE sampled_texts IS
+    'one row a model, method, baseline and text of sampled_tweets, as of the last refresh: copies of a text are one observation';
 COMMENT ON COLUMN sampled_texts.tweet_id IS 'the first of its tweets that was explained: what stands for them all';
 COMMENT ON COLUMN sampled_texts.tweets IS 'sampled tweets with the text';
 COMMENT ON COLUMN sampled_texts.w IS 'sum of 1 / pi over them: estimated tweets of the corpus with the text';

@@ -1,47 +1,25 @@
 -- The audit is of a sample: one text explained by another model, or from another baseline, must not empty it.
-CREATE TABLE sampled_scopes AS
+CREATE TABLE explained AS
 WITH scopes AS (
     SELECT model_version, method, baseline, max(computed_at) AS explained_at
     FROM explanation_index
     WHERE computed_at IS NOT NULL
     GROUP BY model_version, method, baseline
+),
+samples AS (
+    SELECT DISTINCT model_version, method, baseline, true AS sampled FROM word_label_sums
 )
-SELECT * FROM scopes
-SEMI JOIN (SELECT DISTINCT model_version, method, baseline FROM word_label_sums) USING (model_version, method, baseline);
-COMMENT ON TABLE sampled_scopes IS 'one row a model, method and baseline of which a sample was explained';
-COMMENT ON COLUMN sampled_scopes.explained_at IS 'the last time, UTC';
-
-CREATE VIEW explained AS
-WITH scopes AS (
-    SELECT *, true AS sampled FROM sampled_scopes
-    UNION ALL
-    SELECT model_version, method, baseline, max(computed_at), false
-    FROM explanations_parts ANTI JOIN sampled_scopes USING (model_version, method, baseline)
-    WHERE converged
-    GROUP BY model_version, method, baseline
-)
-SELECT *, row_number() OVER (ORDER BY sampled DESC, explained_at DESC, model_version, method, baseline) AS place FROM scopes;
-COMMENT ON VIEW explained IS 'one row a model, method and baseline of which there are explanations';
-COMMENT ON COLUMN explained.explained_at IS 'the last time, UTC; of samples, as of the last refresh';
-COMMENT ON COLUMN explained.sampled IS 'true: of a sample, as of the last refresh; false: of hand-picked tweets and texts alone';
+SELECT
+    model_version, method, baseline, explained_at, coalesce(s.sampled, false) AS sampled,
+    row_number() OVER (ORDER BY s.sampled NULLS LAST, explained_at DESC, model_version, method, baseline) AS place
+FROM scopes LEFT JOIN samples AS s USING (model_version, method, baseline);
+COMMENT ON TABLE explained IS 'one row a model, method and baseline of which there are explanations, as of the last refresh';
+COMMENT ON COLUMN explained.explained_at IS 'the last time, UTC';
+COMMENT ON COLUMN explained.sampled IS 'true: of a sample; false: of hand-picked tweets and texts alone';
 COMMENT ON COLUMN explained.place IS 'from 1: those of samples first, then the last first';
 
--- Every current_... view asks this. Where there is a sample, the join has nothing on one side, so that DuckDB does not
--- even begin to scan the explanations.
-CREATE VIEW last_explained AS
-(
-    SELECT model_version, method, baseline FROM sampled_scopes
-    ORDER BY explained_at DESC, model_version, method, baseline
-    LIMIT 1
-)
-UNION ALL
-(
-    SELECT model_version, method, baseline
-    FROM explanations_parts JOIN (SELECT true AS converged WHERE NOT EXISTS (FROM sampled_scopes)) USING (converged)
-    GROUP BY model_version, method, baseline
-    ORDER BY max(computed_at) DESC, model_version, method, baseline
-    LIMIT 1
-);
+-- Every current_... view asks this, so it reads no part.
+CREATE VIEW last_explained AS SELECT model_version, method, baseline FROM explained WHERE place = 1;
 COMMENT ON VIEW last_explained IS
     'the model, method and baseline of the last explained sample: what current_… views answer for; where there is no sample, of the last explanation';
 

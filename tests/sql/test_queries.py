@@ -205,6 +205,8 @@ def test_one_text_explained_otherwise_does_not_empty_the_audit(good_store: Store
     before = catalog.run_sql(good_store, last).rows()
     odd = {"model_version": "m2", "baseline": "zero", "tweet_id": "text-1", "computed_at": LATER}
     put(good_store, "explanations", "odd", [{**explanation("t1", "avion", [1.0, 1.0]), **odd}])
+    model = {"model_version": "m2", "serving_version": "v2", "labels": ["avion", "viande"], "seen_at": DAY}
+    put(good_store, "models", "v2", [model])
     catalog.refresh(good_store)
     assert catalog.run_sql(good_store, last).rows() == before == [("m1", "ig", "mask")]
     (_, only) = catalog.run_sql(good_store, "SELECT model_version, sampled FROM explained ORDER BY place").rows()

@@ -17,7 +17,7 @@ from camembias.store import Store
 
 LABELS = ("avion", "viande", "autre")
 DAY = stores.now()
-INDEX = "SELECT * EXCLUDE (state, mark) FROM explanation_index_parts ORDER BY part, tweet_id"
+INDEX = "SELECT * EXCLUDE mark FROM explanation_index ORDER BY part, tweet_id"
 IN_SQL = """
 SELECT parse_filename(filename, true) AS part, tweet_id, model_version, method, baseline,
     any_value(text_hash) AS text_hash, max(batch) AS batch,
@@ -80,11 +80,32 @@ def test_a_part_is_read_once(made, monkeypatch) -> None:
         settle(store, labels, lambda paths: read.append([path.stem for path in paths]) or held(paths))
 
     monkeypatch.setattr(indexing, "settle", spied)
-    for name in ("e1", "e1", "e2"):
+    for name, target in (("e1", "avion"), ("e1", "avion"), ("e2", "unknown"), ("e2", "unknown"), ("e3", "viande")):
         if not made.has_part("explanations", name):
-            made.write("explanations", name, rows(name, [("t1", label, True) for label in LABELS]))
+            made.write("explanations", name, rows(name, [("t1", target, True)]))
         indexed(made)
-    assert read == [["e1"], ["e2"]]
+    assert read == [["e1"], ["e2"], ["e3"]]
+    assert indexed(made)["part"].to_list() == ["e1", "e3"]
+
+
+def test_an_index_that_was_put_together_and_not_removed_counts_once(made, tmp_path) -> None:
+    for name in ("e1", "e2"):
+        made.write("explanations", name, rows(name, [("t1", "avion", True)]))
+        wanted = indexed(made)
+    old = {name: made.read(indexing.TABLE, name) for name in made.part_names(indexing.TABLE)}
+    assert len(old) == 2
+    made.write(indexing.TABLE, "together", pl.concat(old.values()))
+    assert_frame_equal(indexed(made), wanted)
+    assert len(made.part_names(indexing.TABLE)) == 1
+
+
+def test_what_another_version_indexed_is_indexed_again(made, monkeypatch) -> None:
+    made.write("explanations", "e1", rows("e1", [("t1", "avion", True)]))
+    wanted = indexed(made)
+    (before,) = made.part_names(indexing.TABLE)
+    monkeypatch.setattr(indexing, "INDEX", 0)
+    assert_frame_equal(indexed(made), wanted)
+    assert made.part_names(indexing.TABLE) != [before]
 
 
 def test_a_model_that_was_not_known_counts_once_it_is(made) -> None:

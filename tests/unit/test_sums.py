@@ -122,6 +122,21 @@ def test_totals_of_blocks_follow_what_changes_in_them(made, monkeypatch, block) 
     assert new.filter(word="le", label="avion")["tweets"].to_list() == [4]
 
 
+def test_folders_named_like_columns_say_nothing_about_sums(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(sums, "BLOCK", 1)
+    store = stores.create(tmp_path / "word=le" / "label=avion" / "store")
+    fill(store, [(["le"], 1.0), (["train"], 0.25), (["🌻", "le"], 1.0)], [0.5, -1.0, 2.0, 0.25])
+    assert same(*both(store))
+
+
+def test_scores_of_a_block_that_is_gone_are_removed_though_a_refresh_died_before(made) -> None:
+    catalog.refresh(made)
+    (name,) = made.part_names("edited_scores")
+    made.part("edited_scores", "of-a-block-that-is-gone").write_bytes(made.part("edited_scores", name).read_bytes())
+    catalog.refresh(made)
+    assert made.part_names("edited_scores") == [name]
+
+
 def test_an_explanation_made_again_replaces_its_sums(made) -> None:
     catalog.refresh(made)
     before = made.part_names("sums")
