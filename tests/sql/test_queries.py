@@ -194,6 +194,7 @@ def test_concept_share_is_of_the_corpus_that_was_sampled(good_store: Store) -> N
     put(
         good_store, "draws", "d", [{"design_id": "d", "tweet_id": k, "key": "all", "pi": pi} for k, pi in drawn.items()]
     )
+    catalog.refresh(good_store)
     avion, viande = ask(good_store, "concept_share")
     assert avion[2:] == close(0.1 + 1.0 + 4 * 1.0, 5.0, 5.0 / 5.1, 1)
     assert viande[1] == 1
