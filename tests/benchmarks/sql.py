@@ -8,6 +8,7 @@ over labels and sum them by word and label; they do neither weights nor errors n
 
 import argparse
 import multiprocessing
+import shutil
 import statistics
 import tempfile
 import time
@@ -26,9 +27,9 @@ def refresh(root: Path) -> None:
 
 
 def rebuild(root: Path) -> None:
-    store = stores.open_existing(root)
-    for name in store.part_names("sums"):
-        store.part("sums", name).unlink()
+    """From the explanations alone: nothing that an earlier refresh kept is there."""
+    for kept in ("explanation_index", "sums", "edited_scores"):
+        shutil.rmtree(root / kept)
     refresh(root)
 
 
