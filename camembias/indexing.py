@@ -35,10 +35,9 @@ def settle(store: Store, labels: Mapping[str, Sequence[str]], held: Callable[[Se
     frames = [store.read(TABLE, name).filter(pl.col("state").is_in(states.values())) for name in index if again]
     if missing := [name for name, state in states.items() if state not in there]:
         fresh = held([store.part("explanations", name) for name in missing])
-        empty = pl.DataFrame(
-            {"part": [name for name in missing if name not in set(fresh["part"])]}, {"part": pl.String}
-        )
-        fresh = pl.concat([fresh, empty], how="diagonal")  # a row that says: nothing in it counts
+        empty = sorted(set(missing) - set(fresh["part"].unique()))
+        nothing = pl.DataFrame({"part": empty}, {"part": pl.String})  # in which nothing counts: that is known, too
+        fresh = pl.concat([fresh, nothing], how="diagonal")
         frames.append(fresh.with_columns(state=pl.col("part").replace_strict(states, return_dtype=pl.String())))
     if frames:
         rows = pl.concat(frames, how="diagonal").unique()  # killed before it removed what it had put together
