@@ -9,51 +9,23 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
-from camembias import indexing, locks, sqlfiles, sums, totals
+from camembias import locks, renewal, sqlfiles
 from camembias.errors import InputError, QueryError, StoreError
 from camembias.files import REMEDIES, readable, replacing
-from camembias.schemas import TABLES
-from camembias.settings import cpu_count
 from camembias.sqlfiles import Query
 from camembias.store import Store
 
 STORE_VARIABLE = "camembias_store"
 _BATCH_ROWS = 100_000
-_MAKERS = 4  # blocks that are summed side by side: each takes some 200 MB
 _OF_THE_SYSTEM = (duckdb.OperationalError, duckdb.FatalException)  # no room on the disk or in memory: the SQL is well
 _SILENT = "SET enable_progress_bar = false"  # DuckDB would draw one on stdout, into what a program reads
-_BEFORE_INDEX = "20_word_scores"  # the views that say which labels a model has; later views read the index
-_BEFORE_SUMS = "25_sampled_texts"  # the view that says which texts are summed; later views read the sums
-# Rows of the index for rows of explanations with `part`, the part that each is from.
-_INDEXED = """
-WITH targets AS (
-    SELECT model_version, unnest(labels) AS target, 1::BIGINT << (generate_subscripts(labels, 1) % 62) AS bit
-    FROM model_labels
-)
-SELECT
-    e.part, e.tweet_id, e.model_version, e.method, e.baseline,
-    any_value(e.text_hash) AS text_hash, max(e.batch) AS batch, bit_or(t.bit) AS targets, count(*) AS explanations,
-    bool_and(coalesce(e.converged, false)) AS converged, bit_xor(hash(e.target, e.batch, e.computed_at)) AS mark,
-    max(e.computed_at) FILTER (e.converged) AS computed_at
-FROM ({rows}) AS e JOIN targets AS t USING (model_version, target)
-GROUP BY ALL
-"""
-_PLAIN = "FROM read_parquet($parts, hive_partitioning = false, union_by_name = true, filename = true)"
-_OF_PARTS = f"SELECT *, parse_filename(filename, true) AS part {_PLAIN}"
-_PARTS = """
-SELECT DISTINCT w.block, i.part
-FROM explanation_index_parts AS i JOIN wanted AS w USING (tweet_id, model_version, method, baseline)
-ORDER BY ALL
-"""
 _EXPLAIN = re.compile(r"\s*EXPLAIN\b(\s+ANALYZE\b)?(\s*\((?!\s*(?i:SELECT|WITH|FROM)\b)[^()]*\))?", re.IGNORECASE)
 
 
@@ -154,80 +126,8 @@ def _build(connection: duckdb.DuckDBPyConnection, store: Store, copied: bool = F
                 raise QueryError(f"sql/{kind}/{stem}.sql does not load: {err}") from err
             if copied and kind == "views":
                 _copy_facts(connection)
-            if stem == _BEFORE_INDEX:
-                _renew_index(connection, store)
-            if stem == _BEFORE_SUMS:
-                _renew_sums(connection, store)
-
-
-def _renew_index(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
-    """Make the parts `explanation_index` what the explanations are, reading only those that are new."""
-    empty = str(store.root / "explanations" / "_empty.parquet")  # a part may be from before a column existed
-
-    def held(parts: Sequence[Path]) -> pl.DataFrame:
-        found: pl.DataFrame = connection.sql(
-            _INDEXED.format(rows=_OF_PARTS), params={"parts": [empty, *map(str, parts)]}
-        ).pl()
-        return found
-
-    indexing.settle(store, _model_labels(connection), held)
-
-
-def _model_labels(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
-    return dict(connection.sql("SELECT model_version, labels FROM model_labels").fetchall())
-
-
-def _renew_sums(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
-    """Make the parts `sums` and `edited_scores` what the explanations say, reading only blocks that changed."""
-    texts = connection.sql("FROM sampled_texts").pl()
-    edited = connection.sql("SELECT DISTINCT model_version, word FROM effects_parts").pl()
-    labels = _model_labels(connection)
-    wanted = {block.name: block for block in sums.blocks(texts, edited)}
-    for name in totals.block_names(store) - set(wanted):
-        totals.remove_block(store, name)
-    for name in set(store.part_names("edited_scores")) - set(wanted):
-        store.part("edited_scores", name).unlink()
-    missing = [block for name, block in wanted.items() if not totals.has_block(store, name)]
-
-    def make(block: sums.Block, parts: Sequence[Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
-        return sums.summed(sums.read(parts), block.texts, labels, edited)
-
-    with ThreadPoolExecutor(min(cpu_count(), _MAKERS)) as pool:
-        made = deque(
-            pool.submit(make, *one) for one in zip(missing, _parts_of(connection, store, missing), strict=True)
-        )
-        try:
-            for block in missing:
-                rows, scores = made.popleft().result()
-                # Written by this thread, which holds the store: another would wait for whoever waits to have it alone.
-                store.write("edited_scores", block.name, scores)
-                store.write("sums", block.name, rows)  # the last: where it is, both are
-        finally:
-            pool.shutdown(cancel_futures=True)
-    totals.settle(store, list(wanted), lambda parts: _added_up(connection, parts))
-
-
-def _added_up(connection: duckdb.DuckDBPyConnection, parts: Sequence[Path]) -> pl.DataFrame:
-    """The rows of parts `sums`, as if all their texts were one block."""
-    key = ["model_version", "method", "baseline", "word", "label"]
-    sums_of = ", ".join(f"sum({name}) AS {name}" for name in TABLES["sums"] if name not in key)
-    sql = f"SELECT {', '.join(key)}, {sums_of} FROM ({_PLAIN}) GROUP BY ALL ORDER BY ALL"
-    found: pl.DataFrame = connection.sql(sql, params={"parts": list(map(str, parts))}).pl()
-    return found
-
-
-def _parts_of(connection: duckdb.DuckDBPyConnection, store: Store, blocks: Sequence[sums.Block]) -> list[list[Path]]:
-    """The parts of explanations that hold each block's texts."""
-    if not blocks:
-        return []
-    key = ["tweet_id", "model_version", "method", "baseline"]
-    wanted = pl.concat(one.texts.select(*key, block=pl.lit(at)) for at, one in enumerate(blocks))
-    connection.register("wanted", wanted.to_arrow())
-    found: list[list[Path]] = [[] for _ in blocks]
-    for at, name in connection.execute(_PARTS).fetchall():
-        found[at].append(store.part("explanations", name))
-    connection.unregister("wanted")
-    return found
+            if stem in renewal.AFTER:
+                renewal.AFTER[stem](connection, store)
 
 
 def _copy_facts(connection: duckdb.DuckDBPyConnection) -> None:
@@ -242,7 +142,7 @@ def _copy_facts(connection: duckdb.DuckDBPyConnection) -> None:
         columns = connection.execute(notes, [name]).fetchall()
         rows = f'FROM "{name}"'
         if name == "explanation_index":  # the parts may hold more by now than was copied
-            rows = _INDEXED.format(rows="SELECT *, CAST(NULL AS VARCHAR) AS part FROM explanations")
+            rows = renewal.INDEXED.format(rows="SELECT *, CAST(NULL AS VARCHAR) AS part FROM explanations")
         connection.execute(f"CREATE TABLE copied AS {rows}")
         connection.execute(f'DROP VIEW "{name}"')
         connection.execute(f'ALTER TABLE copied RENAME TO "{name}"')

@@ -32,7 +32,10 @@ def settle(store: Store, labels: Mapping[str, Sequence[str]], held: Callable[[Se
     index = {name: set(store.read(TABLE, name, ["state"])["state"]) for name in store.part_names(TABLE)}
     there = set().union(*index.values())
     again = there - set(states.values()) or len(index) > _MOST_PARTS or sum(map(len, index.values())) > len(there)
-    frames = [store.read(TABLE, name).filter(pl.col("state").is_in(states.values())) for name in index if again]
+    frames = []
+    if again:  # a row is there twice when this was killed before it removed what it had put together
+        rows = pl.concat(store.read(TABLE, name) for name in index).unique()
+        frames.append(rows.filter(pl.col("state").is_in(states.values())))
     if missing := [name for name, state in states.items() if state not in there]:
         fresh = held([store.part("explanations", name) for name in missing])
         empty = sorted(set(missing) - set(fresh["part"].unique()))
@@ -40,7 +43,7 @@ def settle(store: Store, labels: Mapping[str, Sequence[str]], held: Callable[[Se
         fresh = pl.concat([fresh, nothing], how="diagonal")
         frames.append(fresh.with_columns(state=pl.col("part").replace_strict(states, return_dtype=pl.String())))
     if frames:
-        rows = pl.concat(frames, how="diagonal").unique()  # killed before it removed what it had put together
+        rows = pl.concat(frames, how="diagonal")
         name = hashlib.sha256(repr(sorted(rows["state"].unique())).encode()).hexdigest()[:16]
         if rows.height:
             store.write(TABLE, name, rows)

@@ -88,7 +88,7 @@ def test_a_part_is_read_once(made, monkeypatch) -> None:
     assert indexed(made)["part"].to_list() == ["e1", "e3"]
 
 
-def test_an_index_that_was_put_together_and_not_removed_counts_once(made, tmp_path) -> None:
+def test_an_index_that_was_put_together_and_not_removed_counts_once(made) -> None:
     for name in ("e1", "e2"):
         made.write("explanations", name, rows(name, [("t1", "avion", True)]))
         wanted = indexed(made)
