@@ -127,7 +127,7 @@ def _build(connection: duckdb.DuckDBPyConnection, store: Store, copied: bool = F
             if copied and kind == "views":
                 _copy_facts(connection)
             if stem in renewal.AFTER:
-                renewal.AFTER[stem](connection, store)
+                renewal.AFTER[stem](lambda sql, **values: _rows(connection, sql, values), store)
 
 
 def _copy_facts(connection: duckdb.DuckDBPyConnection) -> None:
@@ -237,11 +237,15 @@ def tables_of(path: Path) -> Iterator[tuple[str, pl.DataFrame]]:
 
 def _frame(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, str | None]) -> pl.DataFrame:
     try:
-        # A NULL and a string alike are bound, never pasted; the query casts what it needs as a number.
-        frame: pl.DataFrame = connection.sql(sql, params=dict(values) or None).pl()
-        return frame
+        return _rows(connection, sql, values)
     except duckdb.Error as err:
         raise QueryError(_one_line(err)) from err
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, object]) -> pl.DataFrame:
+    # A NULL and a string alike are bound, never pasted; the query casts what it needs as a number.
+    frame: pl.DataFrame = connection.sql(sql, params=dict(values) or None).pl()
+    return frame
 
 
 def _one_line(err: Exception) -> str:
