@@ -58,7 +58,7 @@ class Explanations:
     start: Numbers
     stop: Numbers
     word: Numbers  # places in the vocabulary
-    score: Floats  # logits, not centred
+    score: npt.NDArray[np.float32]  # logits, not centred
     vocabulary: pl.Series
 
 
@@ -68,7 +68,7 @@ def read(parts: Iterable[Path]) -> Explanations:
     tables = []
     for part in parts:
         with pq.ParquetFile(part, read_dictionary=[_WORD]) as file:
-            tables.append(file.read(names))
+            tables.append(file.read(names, use_threads=False))  # blocks are read side by side
     table = pa.concat_tables(tables).combine_chunks()
     words = table["words"].combine_chunks()
     word, score = words.values.field(0), words.values.field(1)
@@ -78,8 +78,8 @@ def read(parts: Iterable[Path]) -> Explanations:
         rows,
         offsets[:-1],
         offsets[1:],
-        word.indices.to_numpy(zero_copy_only=False).astype(np.int64),
-        score.to_numpy(zero_copy_only=False).astype(np.float64),
+        word.indices.to_numpy(zero_copy_only=False),
+        score.to_numpy(zero_copy_only=False),
         pl.Series("word", pl.from_arrow(word.dictionary), dtype=pl.String()),
     )
 
@@ -92,13 +92,10 @@ def summed(
     `texts`: tweet_id, model_version, method, baseline, w, v. `labels`: of each model version.
     """
     sums, kept = [pl.DataFrame(schema=TABLES["sums"])], [pl.DataFrame(schema=TABLES["edited_scores"])]
-    key = ["tweet_id", *_SCOPE]
-    rows = found.rows.join(texts.select(*key, "w", "v"), on=key)
-    latest = rows.sort("computed_at", "batch", descending=[True, False], nulls_last=True)
-    latest = latest.unique([*key, "target"], keep="first")
-    for scope in latest.select(_SCOPE).unique().sort(_SCOPE).rows():
-        mine = latest.filter(pl.all_horizontal(pl.col(n) == v for n, v in zip(_SCOPE, scope, strict=True)))
-        pairs = _pairs(found, mine, list(labels[scope[0]]))
+    for scope in texts.select(_SCOPE).unique().sort(_SCOPE).rows():
+        of_scope = [pl.col(name) == value for name, value in zip(_SCOPE, scope, strict=True)]
+        rows, tweets = found.rows.filter(of_scope), texts.filter(of_scope).select("tweet_id", "w", "v")
+        pairs = _pairs(found, rows, tweets, list(labels[scope[0]]))
         wanted = edited.filter(pl.col("model_version") == scope[0])["word"]
         named = [pl.lit(value).alias(name) for name, value in zip(_SCOPE, scope, strict=True)]
         sums += [one.with_columns(named) for one in _totals(pairs)]
@@ -108,7 +105,7 @@ def summed(
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
-    """Each word of each text once; arrays of one entry a pair, those of labels with one column a label."""
+    """Each word of each text once; arrays of one entry a pair, those of labels with one row a label."""
 
     labels: list[str]
     tweets: pl.DataFrame  # tweet_id, w, v; one row a text
@@ -116,33 +113,45 @@ class _Pairs:
     word: Numbers
     vocabulary: pl.Series
     occurrences: Numbers
-    x: Floats  # (pairs, labels), centred logits, occurrences added
+    x: Floats  # (labels, pairs), centred logits, occurrences added
 
 
-def _pairs(found: Explanations, latest: pl.DataFrame, labels: list[str]) -> _Pairs:
-    """A tweet whose labels disagree on its words is left out."""
-    tweets = latest.select("tweet_id", "w", "v").unique("tweet_id")
-    rows = [f"row {number}" for number in range(len(labels))]
-    for label, row in zip(labels, rows, strict=True):
-        tweets = tweets.join(latest.filter(target=label).select("tweet_id", pl.col("row").alias(row)), on="tweet_id")
-    tweets = tweets.sort("tweet_id")
-    at = tweets.select(rows).to_numpy().astype(np.int64).reshape(-1, len(labels))  # (tweets, labels): rows of `found`
+def _pairs(found: Explanations, rows: pl.DataFrame, tweets: pl.DataFrame, labels: list[str]) -> _Pairs:
+    """A tweet is left out where a label has no explanation, or labels disagree on its words."""
+    at = _places(rows, tweets, labels)
+    whole = np.flatnonzero((at >= 0).all(axis=0))
+    at, tweets = at[:, whole], tweets[whole]
     length = found.stop[at] - found.start[at]
-    alike = (length == length[:, :1]).all(axis=1)
-    at, length, tweets = at[alike], length[alike, 0], tweets.filter(alike)
+    alike = np.flatnonzero((length == length[0]).all(axis=0))
+    at, length, tweets = at[:, alike], length[0, alike], tweets[alike]
     tweet = np.repeat(np.arange(len(length)), length)
     within = np.arange(len(tweet)) - np.repeat(np.cumsum(length) - length, length)
-    places = found.start[at][tweet] + within[:, None]  # (words of all tweets, labels)
-    words = found.word[places]
-    differ = (words != words[:, :1]).any(axis=1)
-    agree = ~np.isin(tweet, tweet[differ])
-    tweet, word, scores = tweet[agree], words[agree, 0], found.score[places[agree]]
+    places = found.start[at][:, tweet] + within  # (labels, words of all tweets)
+    word = found.word[places[0]]
+    differ = (found.word[places[1:]] != word).any(axis=0)
+    if differ.any():
+        agree = ~np.isin(tweet, tweet[differ])
+        tweet, word, places = tweet[agree], word[agree], places[:, agree]
+    scores = found.score[places].astype(np.float64)
     if not len(tweet):
         return _Pairs(labels, tweets, tweet, word, found.vocabulary, tweet, scores)
     order, first = _runs(tweet, word)
-    x = np.add.reduceat((scores - scores.mean(axis=1, keepdims=True))[order], first, axis=0)
+    x = np.add.reduceat((scores - scores.mean(axis=0))[:, order], first, axis=1)
     occurrences = np.diff(first, append=len(tweet))
     return _Pairs(labels, tweets, tweet[order][first], word[order][first], found.vocabulary, occurrences, x)
+
+
+def _places(rows: pl.DataFrame, tweets: pl.DataFrame, labels: list[str]) -> Numbers:
+    """Which of the rows is a tweet's latest explanation of a label, (labels, tweets); -1 where there is none."""
+    target = pl.col("target").replace_strict(labels, range(len(labels)), default=None, return_dtype=pl.Int64())
+    cells = tweets.select("tweet_id").with_row_index("tweet").join(rows.with_columns(target), on="tweet_id")
+    cells = cells.drop_nulls("target")
+    at = np.full((len(labels), tweets.height), -1)
+    at[cells["target"], cells["tweet"]] = cells["row"]
+    if (at >= 0).sum() < cells.height:  # of several the last one counts that is put there
+        cells = cells.sort("computed_at", "batch", descending=[False, True], nulls_last=False)
+        at[cells["target"], cells["tweet"]] = cells["row"]
+    return at
 
 
 def _runs(tweet: Numbers, word: Numbers) -> tuple[Numbers, Numbers]:
@@ -153,9 +162,9 @@ def _runs(tweet: Numbers, word: Numbers) -> tuple[Numbers, Numbers]:
 
 
 def _strongest(pairs: _Pairs) -> npt.NDArray[np.bool_]:
-    """Whether no word of the tweet pushes the label more, (pairs, labels)."""
+    """Whether no word of the tweet pushes the label more, (labels, pairs)."""
     first = np.flatnonzero(np.diff(pairs.tweet, prepend=-1))
-    most = np.repeat(np.maximum.reduceat(pairs.x, first, axis=0), np.diff(first, append=len(pairs.tweet)), axis=0)
+    most = np.repeat(np.maximum.reduceat(pairs.x, first, axis=1), np.diff(first, append=len(pairs.tweet)), axis=1)
     return np.asarray((pairs.x > 0) & (pairs.x == most))
 
 
@@ -177,15 +186,16 @@ def _totals(pairs: _Pairs) -> Iterator[pl.DataFrame]:
     word = pairs.vocabulary.gather(seen)
     shared = {"word": word, "tweets": tweets[seen], "occurrences": total(pairs.occurrences).astype(np.int64)}
     yield pl.DataFrame({**shared, **{name: total(values) for name, values in of_word.items()}})
-    strongest = _strongest(pairs)
-    for at, label in enumerate(pairs.labels):
-        x = pairs.x[:, at]
+    for label, x, strongest in zip(pairs.labels, pairs.x, _strongest(pairs), strict=True):
+        wx, vx = w * x, v * x
+        wxx = wx * x
+        wx3 = wxx * x
         of_label = {
-            **{"wx": w * x, "wxx": w * x**2, "wx3": w * x**3, "wx4": w * x**4},
-            **{"w2x": w**2 * x, "w2xx": w**2 * x**2, "vx": v * x, "vxx": v * x**2},
-            **{"w_abs_x": w * np.abs(x), "w_positive": w * (x > 0), "w_strongest": w * strongest[:, at]},
+            **{"wx": wx, "wxx": wxx, "wx3": wx3, "wx4": wx3 * x},
+            **{"w2x": w * wx, "w2xx": w * wxx, "vx": vx, "vxx": vx * x},
+            **{"w_abs_x": np.abs(wx), "w_positive": w * (x > 0), "w_strongest": w * strongest},
         }
-        yield pl.DataFrame({"word": word, "label": label, **{name: total(x) for name, x in of_label.items()}})
+        yield pl.DataFrame({"word": word, "label": label, **{name: total(values) for name, values in of_label.items()}})
 
 
 def _scores(pairs: _Pairs, edited: pl.Series) -> Iterator[pl.DataFrame]:
@@ -194,4 +204,4 @@ def _scores(pairs: _Pairs, edited: pl.Series) -> Iterator[pl.DataFrame]:
     texts = pairs.tweets[pairs.tweet[chosen]].select("tweet_id", "w")
     words = pairs.vocabulary.gather(pairs.word[chosen])
     for at, label in enumerate(pairs.labels):
-        yield texts.with_columns(word=words, label=pl.lit(label), x=pl.Series(pairs.x[chosen, at]))
+        yield texts.with_columns(word=words, label=pl.lit(label), x=pl.Series(pairs.x[at, chosen]))
