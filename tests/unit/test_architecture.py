@@ -2,11 +2,14 @@
 
 import ast
 import subprocess
+import sys
 import tomllib
-from importlib.metadata import packages_distributions
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from camembias import sqlfiles
 
@@ -58,11 +61,31 @@ def test_each_heavy_package_lives_in_one_module(package, allowed):
 
 
 def test_importing_the_command_line_pulls_in_no_heavy_package():
-    import sys
-
     code = "import sys, camembias.cli; print(sorted({'torch', 'onnxruntime', 'celery'} & set(sys.modules)))"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_the_core_alone_can_ask_a_store():
+    """With nothing there but what it declares, and what that needs: whoever only asks installs no extra."""
+    declared, ahead = set(), ["camembias"]
+    while ahead:
+        if (one := canonicalize_name(ahead.pop())) not in declared:
+            declared.add(one)
+            needed = map(Requirement, requires(one) or ())
+            ahead += [it.name for it in needed if it.marker is None or it.marker.evaluate({"extra": ""})]
+    modules = packages_distributions().items()
+    refused = {module for module, of in modules if not declared & set(map(canonicalize_name, of))}
+    code = f"""
+import sys
+class Refuse:
+    def find_spec(name, path=None, target=None):
+        if name in {refused}:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Refuse)
+import camembias.cli, camembias.catalog
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 def test_no_other_distribution_provides_our_top_level_names():
