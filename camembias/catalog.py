@@ -126,8 +126,8 @@ def _build(connection: duckdb.DuckDBPyConnection, store: Store, copied: bool = F
                 raise QueryError(f"sql/{kind}/{stem}.sql does not load: {err}") from err
             if copied and kind == "views":
                 _copy_facts(connection)
-            if stem in renewal.AFTER:
-                renewal.AFTER[stem](lambda sql, **values: _rows(connection, sql, values), store)
+            if stem == renewal.AFTER:
+                renewal.renew(lambda sql, **values: _rows(connection, sql, values), store, copied)
 
 
 def _copy_facts(connection: duckdb.DuckDBPyConnection) -> None:
@@ -243,8 +243,14 @@ def _frame(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str,
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, object]) -> pl.DataFrame:
-    # A NULL and a string alike are bound, never pasted; the query casts what it needs as a number.
-    frame: pl.DataFrame = connection.sql(sql, params=dict(values) or None).pl()
+    # A NULL and a string alike are bound, never pasted; the query casts what it needs as a number. A frame is a table.
+    tables = {name: value for name, value in values.items() if isinstance(value, pl.DataFrame)}
+    for name, table in tables.items():
+        connection.register(name, table)
+    bound = {name: value for name, value in values.items() if name not in tables}
+    frame: pl.DataFrame = connection.sql(sql, params=bound or None).pl()
+    for name in tables:
+        connection.unregister(name)
     return frame
 
 

@@ -16,12 +16,14 @@ import polars as pl
 from camembias.store import Store
 
 TABLE = "explanation_index"
-INDEX = 1  # what its rows say; another number, and all are made again
+INDEX = 2  # what its rows say; another number, and all are made again
 _MOST_PARTS = 32  # of the index; more are made one
 
 
-def settle(store: Store, labels: Mapping[str, Sequence[str]], held: Callable[[Sequence[Path]], pl.DataFrame]) -> None:
-    """Make the index what the explanations are.
+def settle(
+    store: Store, labels: Mapping[str, Sequence[str]], held: Callable[[Sequence[Path]], pl.DataFrame]
+) -> dict[str, str]:
+    """Make the index what the explanations are. Returns for each part what changes when the part does.
 
     `labels`: of each model version; with a new one all parts are read again. `held` gives rows of the index for some
     parts, without `state`. For one process at a time. Whatever it is killed at, the next call puts right.
@@ -50,6 +52,7 @@ def settle(store: Store, labels: Mapping[str, Sequence[str]], held: Callable[[Se
         for old in index if again else ():
             if old != name or not rows.height:
                 store.part(TABLE, old).unlink()
+    return states
 
 
 def _state(part: Path, known: str) -> str:

@@ -1,25 +1,26 @@
-"""What a refresh renews in the store before it makes statistics: the index of explanations, and sums of word scores.
+"""What a refresh renews in the store before it makes statistics: index of explanations, sampled texts, sums of scores.
 
-Each needs some of the views, so it runs once those are there, and asks whoever makes them. It knows SQL; what is
-summed, how blocks are added up and when a part is read again, `sums`, `totals` and `indexing` know.
+It needs some of the views, so it runs once those are there, and asks whoever makes them. It knows SQL; when a part is
+read again, which texts are summed together, what is summed and how blocks are added up, `indexing`, `blocks`, `sums`
+and `totals` know.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Final
 
 import polars as pl
 
-from camembias import indexing, sums, totals
+from camembias import blocks, indexing, sums, totals
 from camembias.schemas import TABLES
 from camembias.settings import cpu_count
 from camembias.store import Store
 
-Ask = Callable[..., pl.DataFrame]  # answers SQL, with values for its parameters by name
+Ask = Callable[..., pl.DataFrame]  # answers SQL, with values for its parameters, and frames for its tables, by name
+AFTER = "24_sampled_tweets"  # the last file of views that it asks
 
 _MAKERS = 4  # blocks that are summed side by side: each takes some 200 MB
 # Rows of the index for rows of explanations with `part`, the part that each is from.
@@ -29,8 +30,8 @@ WITH targets AS (
     FROM model_labels
 )
 SELECT
-    e.part, e.tweet_id, e.model_version, e.method, e.baseline,
-    any_value(e.text_hash) AS text_hash, max(e.batch) AS batch, bit_or(t.bit) AS targets, count(*) AS explanations,
+    e.part, e.tweet_id, e.model_version, e.method, e.baseline, e.text_hash,
+    max(e.batch) AS batch, bit_or(t.bit) AS targets, count(*) AS explanations,
     bool_and(coalesce(e.converged, false)) AS converged, bit_xor(hash(e.target, e.batch, e.computed_at)) AS mark,
     max(e.computed_at) FILTER (e.converged) AS computed_at
 FROM ({rows}) AS e JOIN targets AS t USING (model_version, target)
@@ -41,46 +42,110 @@ _PLAIN = "FROM read_parquet($parts, hive_partitioning = false, union_by_name = t
 _OF_PARTS = f"SELECT *, parse_filename(filename, true) AS part {_PLAIN}"
 
 
-def _index(ask: Ask, store: Store) -> None:
-    """Make the parts `explanation_index` what the explanations are, reading only those that are new."""
-    empty = str(store.root / "explanations" / "_empty.parquet")  # a part may be from before a column existed
+_KEY = "coalesce(text_hash, 'tweet ' || tweet_id)"  # of a text, as in sampled_texts_of
+# Texts that may have changed: those of tweets that are new in the index, or newly drawn.
+_CHANGED = f"""
+WITH fresh AS (
+    SELECT tweet_id FROM explanation_index WHERE part IN (SELECT unnest($explanations))
+    UNION SELECT tweet_id FROM read_parquet($draws, hive_partitioning = false, union_by_name = true)
+    UNION SELECT tweet_id FROM draws_parts
+    WHERE design_id IN (SELECT design_id FROM read_parquet($designs, hive_partitioning = false, union_by_name = true))
+)
+SELECT DISTINCT {_KEY} AS text FROM explanation_index SEMI JOIN fresh USING (tweet_id)
+"""
+# All that is known of every tweet that ever had one of them.
+_OF_CHANGED = f"""
+FROM explanation_index
+WHERE tweet_id IN (SELECT tweet_id FROM explanation_index WHERE {_KEY} IN (SELECT text FROM changed))
+"""
+
+
+def renew(ask: Ask, store: Store, copied: bool) -> None:
+    """Make the parts that hold an index, sampled texts and sums what the explanations and draws are by now.
+
+    `copied`: `ask` answers from a copy of what the parts held a moment ago, which counts then.
+    """
+    labels = dict(ask("SELECT model_version, labels FROM model_labels").iter_rows())
+    explanations = _index(ask, store, labels)
+    # before they are read: what changes meanwhile is read again next time
+    sources = {"explanations": explanations, **{table: _states(store, table) for table in ("draws", "designs")}}
+    _texts(ask, store, {} if copied else sources)
+    _sums(ask, store, labels)
+
+
+def _index(ask: Ask, store: Store, labels: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Read the parts of explanations that are new; returns the state of all."""
 
     def held(parts: Sequence[Path]) -> pl.DataFrame:
-        return ask(INDEXED.format(rows=_OF_PARTS), parts=[empty, *map(str, parts)])
+        return ask(INDEXED.format(rows=_OF_PARTS), parts=_with_empty(store, "explanations", parts))
 
-    indexing.settle(store, _model_labels(ask), held)
-
-
-def _model_labels(ask: Ask) -> dict[str, list[str]]:
-    return dict(ask("SELECT model_version, labels FROM model_labels").iter_rows())
+    return indexing.settle(store, labels, held)
 
 
-def _sums(ask: Ask, store: Store) -> None:
+def _with_empty(store: Store, table: str, parts: Iterable[Path]) -> list[str]:
+    """A list of parts may be empty, and a part may be from before a column existed."""
+    return [str(store.root / table / "_empty.parquet"), *map(str, parts)]
+
+
+def _states(store: Store, table: str) -> dict[str, str]:
+    parts = {name: store.part(table, name).stat() for name in store.part_names(table)}
+    return {name: f"{now.st_size} {now.st_mtime_ns}" for name, now in parts.items()}
+
+
+def _texts(ask: Ask, store: Store, sources: blocks.Sources) -> None:
+    """Look at texts of what is new; at all where something changed or is gone, or nothing is known."""
+    new = blocks.added(blocks.known(store), sources)
+    if new is None:
+        everything = ask("FROM sampled_texts_of('explanation_index', 'explanations_parts')")
+        blocks.settle(store, everything, None, sources)
+    elif any(new.values()):
+        files = {table: _with_empty(store, table, (store.part(table, name) for name in new[table]))
+                 for table in ("draws", "designs")}  # fmt: skip
+        changed = ask(_CHANGED, explanations=new["explanations"], **files)
+        their = ask(_OF_CHANGED, changed=changed)
+        rows = ask("FROM sampled_texts_of('their', 'explanations_parts')", their=their)
+        blocks.settle(store, rows, changed["text"], sources)
+
+
+def _sums(ask: Ask, store: Store, labels: Mapping[str, Sequence[str]]) -> None:
     """Make the parts `sums` and `edited_scores` what the explanations say, reading only blocks that changed."""
-    texts = ask("FROM sampled_texts")
     edited = ask("SELECT DISTINCT model_version, word FROM effects_parts")
-    labels = _model_labels(ask)
-    wanted = {block.name: block for block in sums.blocks(texts, edited)}
+    version = sums.version(edited)
+    wanted = {f"{name}-{version}": name for name in blocks.names(store)}
     for name in totals.block_names(store) - set(wanted):
         totals.remove_block(store, name)
     for name in set(store.part_names("edited_scores")) - set(wanted):
         store.part("edited_scores", name).unlink()
-    missing = [block for name, block in wanted.items() if not totals.has_block(store, name)]
+    missing = {name: store.read(blocks.TABLE, of) for name, of in wanted.items() if not totals.has_block(store, name)}
 
-    def make(block: sums.Block, parts: Sequence[Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
-        return sums.summed(sums.read(parts), block.texts, labels, edited)
+    def make(texts: pl.DataFrame, parts: Sequence[Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
+        return sums.summed(sums.read(parts), texts, labels, edited)
 
     with ThreadPoolExecutor(min(cpu_count(), _MAKERS)) as pool:
-        made = deque(pool.submit(make, *one) for one in zip(missing, _parts_of(store, missing), strict=True))
+        parts = _parts_of(store, list(missing.values()))
+        made = deque(pool.submit(make, *one) for one in zip(missing.values(), parts, strict=True))
         try:
-            for block in missing:
+            for name in missing:
                 rows, scores = made.popleft().result()
                 # Written by this thread, which holds the store: another would wait for whoever waits to have it alone.
-                store.write("edited_scores", block.name, scores)
-                store.write("sums", block.name, rows)  # the last: where it is, both are
+                store.write("edited_scores", name, scores)
+                store.write("sums", name, rows)  # the last: where it is, both are
         finally:
             pool.shutdown(cancel_futures=True)
     totals.settle(store, list(wanted), lambda parts: _added_up(ask, parts))
+
+
+def _parts_of(store: Store, texts: Sequence[pl.DataFrame]) -> list[list[Path]]:
+    """The parts of explanations that hold each block's texts."""
+    if not texts:
+        return []
+    key = ["tweet_id", "model_version", "method", "baseline"]
+    wanted = pl.concat(one.select(*key, at=pl.lit(at)) for at, one in enumerate(texts))
+    held = store.scan(indexing.TABLE).join(wanted.lazy(), on=key).select("at", "part").unique().collect()
+    found: list[list[Path]] = [[] for _ in texts]
+    for at, name in held.sort("at", "part").iter_rows():
+        found[at].append(store.part("explanations", name))
+    return found
 
 
 def _added_up(ask: Ask, parts: Sequence[Path]) -> pl.DataFrame:
@@ -89,23 +154,3 @@ def _added_up(ask: Ask, parts: Sequence[Path]) -> pl.DataFrame:
     sums_of = ", ".join(f"sum({name}) AS {name}" for name in TABLES["sums"] if name not in key)
     sql = f"SELECT {', '.join(key)}, {sums_of} FROM ({_PLAIN}) GROUP BY ALL ORDER BY ALL"
     return ask(sql, parts=list(map(str, parts)))
-
-
-def _parts_of(store: Store, blocks: Sequence[sums.Block]) -> list[list[Path]]:
-    """The parts of explanations that hold each block's texts."""
-    if not blocks:
-        return []
-    key = ["tweet_id", "model_version", "method", "baseline"]
-    wanted = pl.concat(one.texts.select(*key, block=pl.lit(at)) for at, one in enumerate(blocks))
-    held = store.scan(indexing.TABLE).join(wanted.lazy(), on=key).select("block", "part").unique().collect()
-    found: list[list[Path]] = [[] for _ in blocks]
-    for at, name in held.sort("block", "part").iter_rows():
-        found[at].append(store.part("explanations", name))
-    return found
-
-
-# By the file of views after which each runs: those that say which labels a model has, and which texts are summed.
-AFTER: Final[dict[str, Callable[[Ask, Store], None]]] = {
-    "20_word_scores": _index,
-    "25_sampled_texts": _sums,
-}

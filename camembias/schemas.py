@@ -223,6 +223,22 @@ TABLES: dict[str, pl.Schema] = {
             "computed_at": TIME,  # the last that converged
         }
     ),
+    # what estimates are made from, without its words: tweets that were sampled and explained, copies of a text as one
+    "sampled_texts": pl.Schema(
+        {
+            "model_version": pl.String(),
+            "method": pl.String(),
+            "baseline": pl.String(),
+            "text": pl.String(),  # its hash, or its tweet when that is not known
+            "tweet_id": pl.String(),  # the first that was explained
+            "tweets": pl.Int64(),
+            "w": pl.Float64(),  # sum of 1 / pi over them
+            "v": pl.Float64(),  # sum of (1 - pi) / pi^2 over them
+            "batch": pl.String(),
+            "mark": pl.UInt64(),  # changes with anything that the row is made from
+            "block": pl.Int64(),  # number of the block
+        }
+    ),
     # sums over the texts of a block, or of several, that hold the word: made by refresh, and made again when they are
     # gone. w of a text: sum of 1 / pi over the sampled tweets with it; v: sum of (1 - pi) / pi^2 over them; x: its
     # centred logits. What does not depend on the label stands in a row of its own, without one

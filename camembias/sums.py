@@ -1,4 +1,4 @@
-"""Sums of word scores, a block of texts a part, so that a refresh reads only what was explained since the last one.
+"""Sums of word scores over some texts.
 
 The view `sampled_word_scores` says in SQL what is summed: scores centred over labels, occurrences in a text added
 first, copies of a text taken as one. This is the same on arrays, many times faster; a test holds the two together.
@@ -21,7 +21,6 @@ import pyarrow.parquet as pq
 
 from camembias.schemas import TABLES
 
-BLOCK = 16_384  # texts: 2 million scores of five labels, which fit a small memory
 SUMS = 4  # what a part `sums` holds; another number, and all are made again
 _SCOPE = ("model_version", "method", "baseline")
 _WORD, _SCORE = "words.list.element.word", "words.list.element.score"
@@ -29,25 +28,9 @@ Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Rows of `sampled_texts`; `name` changes with anything that the sums depend on."""
-
-    name: str
-    texts: pl.DataFrame
-
-
-def blocks(texts: pl.DataFrame, edited: pl.DataFrame) -> Iterator[Block]:
-    """Sampled texts in order of their batches. New batches come last, so that older blocks stay as they are.
-
-    `edited`: model_version and word of the words whose scores are kept by tweet.
-    """
-    words = hashlib.sha256(repr((SUMS, edited.sort(edited.columns).rows())).encode()).digest()
-    ordered = texts.sort("batch", "tweet_id", *_SCOPE)
-    for number, start in enumerate(range(0, ordered.height, BLOCK)):
-        mine = ordered.slice(start, BLOCK)
-        state = mine["mark"].to_numpy().tobytes() + words
-        yield Block(f"{number:06}-{hashlib.sha256(state).hexdigest()[:16]}", mine)
+def version(edited: pl.DataFrame) -> str:
+    """Changes with what sums of the same texts depend on. `edited`: as for `summed`."""
+    return hashlib.sha256(repr((SUMS, edited.sort(edited.columns).rows())).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +51,7 @@ def read(parts: Iterable[Path]) -> Explanations:
     tables = []
     for part in parts:
         with pq.ParquetFile(part, read_dictionary=[_WORD]) as file:
-            tables.append(file.read(names, use_threads=False))  # blocks are read side by side
+            tables.append(file.read(names, use_threads=False))
     table = pa.concat_tables(tables).combine_chunks()
     words = table["words"].combine_chunks()
     word, score = words.values.field(0), words.values.field(1)
@@ -89,7 +72,8 @@ def summed(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows of the tables `sums` and `edited_scores` for these texts.
 
-    `texts`: tweet_id, model_version, method, baseline, w, v. `labels`: of each model version.
+    `texts`: tweet_id, model_version, method, baseline, w, v. `labels`: of each model version. `edited`: model_version
+    and word of the words whose scores are kept text by text.
     """
     sums, kept = [pl.DataFrame(schema=TABLES["sums"])], [pl.DataFrame(schema=TABLES["edited_scores"])]
     for scope in texts.select(_SCOPE).unique().sort(_SCOPE).rows():

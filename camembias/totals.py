@@ -1,4 +1,4 @@
-"""One part for all full blocks of sums, so that a refresh adds up a few parts, however much was explained.
+"""One part for nearly all blocks of sums, so that a refresh adds up a few parts, however much was explained.
 
 Sums add. The total of the first n blocks is a part of `sums`, named by these blocks; they then stand in its folder
 `merged`, for the day when one of them changes and the total with it. So `sums/*.parquet` adds up to everything once.
@@ -16,6 +16,7 @@ import polars as pl
 from camembias.store import Store
 
 _PREFIX = "total-"
+_LOOSE = 4  # blocks after the total; with more, it is made anew: it is as large as several blocks
 
 
 def has_block(store: Store, name: str) -> bool:
@@ -33,13 +34,13 @@ def remove_block(store: Store, name: str) -> None:
 
 
 def settle(store: Store, names: Sequence[str], added_up: Callable[[list[Path]], pl.DataFrame]) -> None:
-    """Make the parts of `sums` add up to these blocks, all of which are there; the last one is not full yet.
+    """Make the parts of `sums` add up to these blocks, all of which are there.
 
-    `added_up` gives the rows of several parts as the rows of one. For one process at a time. Whatever it is killed at,
-    the next call puts right.
+    The last one may grow, so a new total leaves it out. `added_up` gives the rows of several parts as the rows of one.
+    For one process at a time. Whatever it is killed at, the next call puts right.
     """
-    covered = max(len(names) - 1, 0)
-    known = _longest_total(store, names[:covered])
+    known = _longest_total(store, names)
+    covered = known if len(names) - known <= _LOOSE else len(names) - 1
     if known < covered:
         parts = [_where(store, name) for name in names[known:covered]]
         if known:

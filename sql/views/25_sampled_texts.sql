@@ -1,54 +1,9 @@
--- What estimates are made from, without its words: from the index of the parts, as of the last refresh.
--- Nearly every tweet was explained once, all labels in one batch: no need to look for the latest of each label, which sorts.
-CREATE VIEW sampled_tweets AS
-WITH tweets AS MATERIALIZED (
-    SELECT
-        e.tweet_id, e.model_version, e.method, e.baseline, any_value(e.text_hash) AS text_hash, max(e.batch) AS batch,
-        bool_and(e.converged) AS converged, bit_xor(e.mark) AS mark,
-        sum(e.explanations) = any_value(len(m.labels)) AND bit_count(bit_or(e.targets)) = any_value(len(m.labels)) AS once
-    FROM explanation_index AS e JOIN model_labels AS m USING (model_version)
-    GROUP BY e.tweet_id, e.model_version, e.method, e.baseline
-),
-again AS (  -- the rule of the view explanations, which would sort all rows
-    SELECT e.*
-    FROM explanations_parts AS e
-    SEMI JOIN (FROM tweets WHERE NOT once) USING (tweet_id, model_version, method, baseline)
-    QUALIFY row_number() OVER (
-        PARTITION BY tweet_id, model_version, target, method, baseline ORDER BY computed_at DESC NULLS LAST, batch
-    ) = 1
-),
-complete AS (
-    SELECT tweet_id, model_version, method, baseline, text_hash, batch, mark FROM tweets WHERE once AND converged
-    UNION ALL
-    SELECT
-        e.tweet_id, e.model_version, e.method, e.baseline, any_value(e.text_hash), max(e.batch),
-        bit_xor(hash(e.target, e.batch, e.computed_at))
-    FROM again AS e JOIN model_labels AS m USING (model_version)
-    WHERE e.converged AND list_contains(m.labels, e.target)
-    GROUP BY e.tweet_id, e.model_version, e.method, e.baseline
-    HAVING count(*) = any_value(len(m.labels))
-)
-SELECT
-    e.tweet_id, e.model_version, e.method, e.baseline, e.text_hash, i.pi, e.batch, hash(e.tweet_id, e.mark, i.pi) AS mark
-FROM complete AS e JOIN inclusion AS i USING (model_version, method, baseline, tweet_id);
-COMMENT ON VIEW sampled_tweets IS
-    'one row a sampled tweet, model, method and baseline where every label of the model was explained and converged';
-COMMENT ON COLUMN sampled_tweets.text_hash IS 'of the text that was explained';
-COMMENT ON COLUMN sampled_tweets.batch IS 'the last request batch that explained it';
-COMMENT ON COLUMN sampled_tweets.mark IS 'changes when the tweet is explained anew, or its probability';
-
--- A text that forty people share is one observation, not forty: it has one score, which all forty weigh.
+-- Refresh keeps the parts as sampled_texts_of('explanation_index', 'explanations_parts') would have them.
 CREATE TABLE sampled_texts AS
-SELECT
-    model_version, method, baseline, arg_min(tweet_id, batch || ' ' || tweet_id) AS tweet_id, count(*) AS tweets,
-    sum(1 / pi) AS w, sum((1 - pi) / pi ** 2) AS v, min(batch) AS batch, bit_xor(mark) AS mark
-FROM sampled_tweets
-GROUP BY model_version, method, baseline, coalesce(text_hash, 'tweet ' || tweet_id);
+SELECT model_version, method, baseline, tweet_id, tweets, w, v FROM sampled_texts_parts;
 COMMENT ON TABLE sampled_texts IS
     'one row a model, method, baseline and text of sampled_tweets, as of the last refresh: copies of a text are one observation';
 COMMENT ON COLUMN sampled_texts.tweet_id IS 'the first of its tweets that was explained: what stands for them all';
 COMMENT ON COLUMN sampled_texts.tweets IS 'sampled tweets with the text';
 COMMENT ON COLUMN sampled_texts.w IS 'sum of 1 / pi over them: estimated tweets of the corpus with the text';
 COMMENT ON COLUMN sampled_texts.v IS 'sum of (1 - pi) / pi^2 over them: the variance of w under Poisson sampling';
-COMMENT ON COLUMN sampled_texts.batch IS 'the request batch that explained it last';
-COMMENT ON COLUMN sampled_texts.mark IS 'changes with anything that it is made from';

@@ -83,12 +83,12 @@ CREATE TABLE word_label_verdict AS
 WITH directed AS MATERIALIZED (
     SELECT
         *, row_number() OVER () AS pair,
-        least(1, 2 * least(association_p_towards, association_p_away)) AS association_p,
-        least(1, 2 * least(reliance_p_towards, reliance_p_away)) AS reliance_p,
-        least(1, 2 * least(effect_p_towards, effect_p_away)) AS effect_p,
+        two_sided(association_p_towards, association_p_away) AS association_p,
+        two_sided(reliance_p_towards, reliance_p_away) AS reliance_p,
+        two_sided(effect_p_towards, effect_p_away) AS effect_p,
         greatest(coalesce(association_p_towards, 1), coalesce(reliance_p_towards, 1), coalesce(effect_p_towards, 1)) AS p_towards,
         greatest(coalesce(association_p_away, 1), coalesce(reliance_p_away, 1), coalesce(effect_p_away, 1)) AS p_away,
-        least(1, 2 * least(p_towards, p_away)) AS p_verdict,
+        two_sided(p_towards, p_away) AS p_verdict,
         c.word IS NOT NULL AS concept, c.word IS NULL AND coalesce(docs, 0) >= 5 AND tweets >= 10 AS in_family
     FROM word_label_witnesses LEFT JOIN (SELECT DISTINCT word FROM concepts) AS c USING (word)
     WHERE tweets >= 10 OR edited_tweets IS NOT NULL OR concept

@@ -62,7 +62,7 @@ def grow(made: Store, scores: int, first: int = 0, part: int = 4_000) -> int:
     tweets = max(1, scores // (WORDS * len(LABELS)))
     for number in range(first, first + -(-tweets // part)):
         dice = np.random.default_rng(number)
-        ids = [f"{number}-{one}" for one in range(part * 2)]
+        ids = [f"{number}-{one}" for one in range(part * 3)]
         keys = [list(RATES)[one] for one in dice.choice(3, p=[0.2, 0.4, 0.4], size=len(ids))]
         rows = draws(ids, keys).head(part)
         batch = f"b{number:06}"

@@ -28,7 +28,7 @@ def refresh(root: Path) -> None:
 
 def rebuild(root: Path) -> None:
     """From the explanations alone: nothing that an earlier refresh kept is there."""
-    for kept in ("explanation_index", "sums", "edited_scores"):
+    for kept in ("explanation_index", "sampled_texts", "sums", "edited_scores"):
         shutil.rmtree(root / kept)
     refresh(root)
 

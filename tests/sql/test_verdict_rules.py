@@ -36,19 +36,26 @@ def row(**changes: Any) -> dict[str, Any]:
     return {**told, **changes}
 
 
-def verdict(**changes: Any) -> str | None:
-    """None: no verdict is passed."""
+def verdicts(rows: list[dict[str, Any]], asked: str) -> list[Any]:
+    """The first column asked for, of the rows of `word_label_verdict` that follow, in order of their words."""
     with duckdb.connect() as connection:
-        connection.register("word_label_witnesses", pl.DataFrame([row(**changes)]).to_arrow())
+        connection.register("word_label_witnesses", pl.DataFrame(rows, infer_schema_length=None).to_arrow())
         connection.execute("CREATE TABLE concepts AS SELECT 'train' AS word")
         connection.execute("CREATE TABLE decisions AS SELECT 'x' AS word, 'x' AS label, 'x' AS decision, 'x' AS note")
+        for _, macro in sqlfiles.statements("macros"):
+            connection.execute(macro)
         wanted = "CREATE TABLE word_label_verdict"
         script = dict(sqlfiles.statements("views"))["60_verdict"]
         for statement in duckdb.extract_statements(script):
             if wanted in statement.query:
                 connection.execute(statement)
-        found = connection.sql("SELECT verdict FROM word_label_verdict").fetchall()
-        return str(found[0][0]) if found else None
+        found = connection.sql(f"SELECT {asked} FROM word_label_verdict ORDER BY word").fetchall()
+        return [value for (value,) in found]
+
+
+def verdict(**changes: Any) -> str | None:
+    """None: no verdict is passed."""
+    return next(iter(verdicts([row(**changes)], "verdict")), None)
 
 
 UNUSED = {**witness("reliance", NO, 0.0, WITHIN), **witness("effect", NO, 0.0, WITHIN), "effect_within_floor": True}
@@ -88,3 +95,14 @@ NOT_EDITED = {**witness("effect", None), "effect_within_floor": None, "by_author
 )
 def test_what_three_witnesses_say(expected: str | None, changes: dict[str, Any]) -> None:
     assert verdict(**changes) == expected
+
+
+def test_a_test_that_was_not_made_has_no_q_and_counts_for_none() -> None:
+    edited = [
+        row(word=f"mot{n}", **witness("effect", {"towards": p, "away": 1.0})) for n, p in enumerate((0.001, 0.02))
+    ]
+    others = [row(word=f"autre{n}", docs=None, **NOT_EDITED, **witness("association", None)) for n in range(40)]
+    effect, association = (verdicts([*others, *edited], name) for name in ("effect_q", "association_q"))
+    assert effect[40:] == pytest.approx([0.004, 0.04])  # Benjamini-Hochberg of 0.002 and 0.04, over two tests
+    assert association[40:] == pytest.approx([2e-6, 2e-6])
+    assert effect[:40] == association[:40] == [None] * 40

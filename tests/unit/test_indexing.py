@@ -77,7 +77,7 @@ def test_a_part_is_read_once(made, monkeypatch) -> None:
     read, settle = [], indexing.settle
 
     def spied(store, labels, held):
-        settle(store, labels, lambda paths: read.append([path.stem for path in paths]) or held(paths))
+        return settle(store, labels, lambda paths: read.append([path.stem for path in paths]) or held(paths))
 
     monkeypatch.setattr(indexing, "settle", spied)
     for name, target in (("e1", "avion"), ("e1", "avion"), ("e2", "unknown"), ("e2", "unknown"), ("e3", "viande")):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from camembias import catalog, locks, sums
+from camembias import blocks, catalog, locks, sums
 from camembias import store as stores
 from camembias.schemas import TABLES
 from camembias.store import Store
@@ -109,7 +109,7 @@ def test_what_has_not_changed_is_not_read_again(made, monkeypatch) -> None:
 
 @pytest.mark.parametrize("block", [1, 2])
 def test_totals_of_blocks_follow_what_changes_in_them(made, monkeypatch, block) -> None:
-    monkeypatch.setattr(sums, "BLOCK", block)
+    monkeypatch.setattr(blocks, "BLOCK", block)
     assert same(*both(made))
     for name in ("t3", "t4"):
         rows = [explanation(name, target, [("le", 1.0 * n)], "b5") for n, target in enumerate(LABELS)]
@@ -123,7 +123,7 @@ def test_totals_of_blocks_follow_what_changes_in_them(made, monkeypatch, block) 
 
 
 def test_folders_named_like_columns_say_nothing_about_sums(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr(sums, "BLOCK", 1)
+    monkeypatch.setattr(blocks, "BLOCK", 1)
     store = stores.create(tmp_path / "word=le" / "label=avion" / "store")
     fill(store, [(["le"], 1.0), (["train"], 0.25), (["🌻", "le"], 1.0)], [0.5, -1.0, 2.0, 0.25])
     assert same(*both(store))
@@ -165,21 +165,6 @@ def test_a_design_that_raises_a_probability_is_seen(made) -> None:
     old, new = both(made)
     assert same(old, new)
     assert set(new.filter(word="train").select("w", "w2").rows()) == {(2.0 + 1.0, 4.0 + 1.0)}
-
-
-def test_blocks_of_older_batches_stay_when_new_ones_come(monkeypatch) -> None:
-    monkeypatch.setattr(sums, "BLOCK", 2)
-    rows = [
-        {"tweet_id": f"t{n}", "model_version": "m", "method": "i", "baseline": "b", "batch": f"b{n}"} for n in range(5)
-    ]
-    tweets_ = pl.DataFrame(rows).with_columns(mark=pl.int_range(5, dtype=pl.UInt64()))
-    edited = pl.DataFrame(schema={"model_version": pl.String(), "word": pl.String()})
-    few, many = ([block.name for block in sums.blocks(tweets_.head(n), edited)] for n in (4, 5))
-    assert many[:2] == few
-    assert len(many) == 3
-    word = pl.DataFrame({"model_version": ["m"], "word": ["train"]})
-    assert not set(few) & {block.name for block in sums.blocks(tweets_, word)}
-    assert not list(sums.blocks(tweets_.head(0), edited))
 
 
 def test_a_tweet_whose_labels_disagree_on_words_is_left_out(made) -> None:

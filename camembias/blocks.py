@@ -1,0 +1,92 @@
+"""The table `sampled_texts`: a part is a block of texts, which are summed together.
+
+A text stays in the block that it came into, and what is new comes last: so a refresh looks at new texts only, and
+makes sums of few blocks. What the parts were made from is noted beside them.
+It knows rows and parts. It does not know SQL, nor what is summed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import polars as pl
+
+from camembias.files import write_text
+from camembias.store import Store
+
+TABLE = "sampled_texts"
+BLOCK = 16_384  # texts: 2 million scores of five labels, which fit a small memory
+TEXTS = 1  # what its rows say; another number, and all are made again
+_KEY = ["model_version", "method", "baseline", "text"]
+
+Sources = Mapping[str, Mapping[str, str]]  # table → part → what changes when the part does
+
+
+def known(store: Store) -> Sources:
+    """What the parts were made from; nothing when that is not known, as after a refresh that was killed."""
+    if not _note(store).exists():
+        return {}
+    found = json.loads(_note(store).read_text(encoding="utf-8"))
+    return dict(found["sources"]) if found["texts"] == TEXTS and found["blocks"] == names(store) else {}
+
+
+def added(before: Sources, now: Sources) -> dict[str, list[str]] | None:
+    """Parts that are new, by table; None when others changed or are gone, or nothing is known of them."""
+    if any(parts.items() - now.get(table, {}).items() for table, parts in before.items()) or not before:
+        return None
+    return {table: sorted(set(parts) - set(before[table])) for table, parts in now.items()}
+
+
+def names(store: Store) -> list[str]:
+    return store.part_names(TABLE)
+
+
+def settle(store: Store, rows: pl.DataFrame, among: pl.Series | None, sources: Sources) -> None:
+    """Make the parts what `rows` says, of texts that are `among` these, or of all.
+
+    `rows`: of the table, without `block`. For one process at a time. Whatever it is killed at, the next call for all
+    texts puts right.
+    """
+    parts = {int(name.split("-")[0]): name for name in names(store)}
+    for name in set(names(store)) - set(parts.values()):  # when this was killed, both states of a block may be there
+        store.part(TABLE, name).unlink()
+    these = pl.lit(True) if among is None else pl.col("text").is_in(among.implode())
+    old, rows = store.scan(TABLE).filter(these).collect(), rows.filter(these)
+    placed = rows.join(old.select(*_KEY, "block", was="mark"), on=_KEY, how="left")
+    changed = placed.filter(pl.col("mark") != pl.col("was"))["block"]
+    gone = old.join(rows, on=_KEY, how="anti")["block"]
+    fresh = _dealt(store, parts, placed.filter(pl.col("block").is_null()))
+    placed = pl.concat([placed.filter(pl.col("block").is_not_null()), fresh]).drop("was")
+    by_block = {number: block for (number,), block in placed.partition_by("block", as_dict=True).items()}
+    for number in sorted({*changed, *gone, *fresh["block"], *(parts if among is None else ())}):
+        block = by_block.get(number, placed.clear())
+        if among is not None and number in parts:
+            others = store.read(TABLE, parts[number]).join(old, on=_KEY, how="anti")
+            block = pl.concat([others, block], how="diagonal")
+        _put(store, number, block, parts.get(number))
+    write_text(_note(store), json.dumps({"texts": TEXTS, "blocks": names(store), "sources": sources}))
+
+
+def _dealt(store: Store, parts: Mapping[int, str], fresh: pl.DataFrame) -> pl.DataFrame:
+    """With their blocks: the last one, where it is under a quarter full and so cheap to sum again, and new ones."""
+    last = max(parts, default=-1)
+    held = store.read(TABLE, parts[last], ["text"]).height if parts else BLOCK
+    first, held = (last, held) if held < BLOCK / 4 else (last + 1, 0)
+    ordered = fresh.sort("batch", "tweet_id", *_KEY)
+    return ordered.with_columns(block=first + (pl.int_range(pl.len(), dtype=pl.Int64()) + held) // BLOCK)
+
+
+def _put(store: Store, number: int, block: pl.DataFrame, was: str | None) -> None:
+    marks = block.sort(_KEY).select(*_KEY, "mark").write_csv()
+    name = f"{number:06}-{hashlib.sha256(marks.encode()).hexdigest()[:16]}"
+    if name != was and block.height:
+        store.write(TABLE, name, block.sort("batch", "tweet_id"))
+    if was and (name != was or not block.height):
+        store.part(TABLE, was).unlink()
+
+
+def _note(store: Store) -> Path:
+    return store.root / TABLE / "sources.json"

@@ -1,0 +1,8 @@
+CREATE VIEW sampled_texts_parts AS
+SELECT * FROM read_parquet(
+    parts('sampled_texts'),
+    hive_partitioning = false, union_by_name = true
+);
+
+COMMENT ON VIEW sampled_texts_parts IS
+    'every stored row: a sampled text with its weight and the block that its scores are summed in; made by refresh';

@@ -1,0 +1,122 @@
+"""Blocks hold every text once, whatever comes, changes and goes, and a text stays where it is."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from camembias import blocks
+from camembias import store as stores
+from camembias.schemas import TABLES
+from camembias.store import Store
+
+Texts = dict[str, int]  # text → its mark
+FROM = {"explanations": {"e1": "a"}}
+
+
+@pytest.fixture
+def made(tmp_path) -> Store:
+    return stores.create(tmp_path / "store")
+
+
+def rows(texts: Texts) -> pl.DataFrame:
+    same = {"model_version": "m", "method": "ig", "baseline": "mask", "tweets": 1, "w": 1.0, "v": 0.0}
+    said = [{**same, "text": text, "tweet_id": text, "batch": text, "mark": mark} for text, mark in texts.items()]
+    schema = {name: dtype for name, dtype in TABLES[blocks.TABLE].items() if name != "block"}
+    return pl.DataFrame(said, schema=schema)
+
+
+def settled(store: Store, texts: Texts, among: set[str] | None = None) -> dict[str, int]:
+    """Makes the blocks; returns text → number of its block."""
+    blocks.settle(store, rows(texts), None if among is None else pl.Series(sorted(among), dtype=pl.String), FROM)
+    return dict(store.scan(blocks.TABLE).select("text", "block").collect().iter_rows())
+
+
+def marks(store: Store) -> list[tuple[str, int]]:
+    return sorted(store.scan(blocks.TABLE).select("text", "mark").collect().iter_rows())
+
+
+some_texts = st.dictionaries(st.sampled_from("abcdefghijkl"), st.integers(1, 3), max_size=12)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(some_texts, st.booleans()), min_size=1, max_size=5), st.integers(1, 4))
+def test_texts_that_come_change_and_go_stand_in_one_block(tmp_path_factory, monkeypatch, histories, size) -> None:
+    monkeypatch.setattr(blocks, "BLOCK", size)
+    store, before, places = stores.create(tmp_path_factory.mktemp("s") / "store"), {}, {}
+    for texts, all_of_them in histories:
+        changed = {text for text in {*before, *texts} if before.get(text) != texts.get(text)}
+        told = texts if all_of_them else {text: mark for text, mark in texts.items() if text in changed}
+        now = settled(store, told, None if all_of_them else changed)
+        assert marks(store) == sorted(texts.items())
+        assert {text: block for text, block in now.items() if text in before} == {
+            text: block for text, block in places.items() if text in texts
+        }
+        assert max(Counter(now.values()).values(), default=0) <= size
+        assert [int(name.split("-")[0]) for name in blocks.names(store)] == sorted(set(now.values()))
+        before, places = texts, now
+
+
+def test_only_blocks_that_changed_get_another_name(made, monkeypatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK", 2)
+    settled(made, {"a": 1, "b": 1, "c": 1, "d": 1})
+    before = blocks.names(made)
+    settled(made, {"c": 2, "e": 1}, {"c", "e"})
+    after = blocks.names(made)
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+    assert len(after) == 3
+    settled(made, {"a": 1, "b": 1, "c": 1, "d": 1, "e": 1})
+    assert blocks.names(made)[:2] == before
+
+
+@pytest.mark.parametrize(("held", "joins"), [(1, True), (2, False)])
+def test_new_texts_join_the_last_block_while_that_is_cheap_to_sum_again(made, monkeypatch, held, joins) -> None:
+    monkeypatch.setattr(blocks, "BLOCK", 8)
+    first = settled(made, {f"a{n}": 1 for n in range(held)})
+    new = {f"b{n}": 1 for n in range(8)}
+    now = settled(made, new, set(new))
+    assert (now["b0"] == first["a0"]) is joins
+    assert now["b7"] == 1
+
+
+def test_what_the_blocks_were_made_from_is_known_until_one_is_touched(made) -> None:
+    assert blocks.known(made) == {}
+    settled(made, {"a": 1})
+    assert blocks.known(made) == FROM
+    (name,) = blocks.names(made)
+    made.part(blocks.TABLE, name).rename(made.part(blocks.TABLE, "000000-of-a-refresh-that-died"))
+    assert blocks.known(made) == {}
+
+
+def test_a_block_that_is_there_twice_counts_once(made) -> None:
+    settled(made, {"a": 1, "b": 1})
+    (name,) = blocks.names(made)
+    made.part(blocks.TABLE, "000000-x").write_bytes(made.part(blocks.TABLE, name).read_bytes())
+    settled(made, {"a": 2, "b": 1})
+    assert marks(made) == [("a", 2), ("b", 1)]
+
+
+def test_other_rows_than_these_are_made_again(made, monkeypatch) -> None:
+    settled(made, {"a": 1})
+    monkeypatch.setattr(blocks, "TEXTS", blocks.TEXTS + 1)
+    assert blocks.known(made) == {}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "found"),
+    [
+        ({"t": {"a": "1"}}, {"t": {"a": "1", "b": "2"}}, {"t": ["b"]}),
+        ({"t": {"a": "1"}}, {"t": {"a": "1"}}, {"t": []}),
+        ({"t": {"a": "1"}}, {"t": {"a": "2"}}, None),
+        ({"t": {"a": "1"}}, {"t": {}}, None),
+        ({"t": {"a": "1"}}, {}, None),
+        ({}, {"t": {"a": "1"}}, None),
+    ],
+)
+def test_parts_that_are_new(before, now, found) -> None:
+    assert blocks.added(before, now) == found

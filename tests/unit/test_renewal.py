@@ -1,0 +1,149 @@
+"""Looking only at what is new finds the texts that looking at everything does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from camembias import blocks, catalog, sums
+from camembias import store as stores
+from camembias.schemas import TABLES
+from camembias.store import Store
+
+LABELS = ("avion", "autre")
+DAY = stores.now()
+SCOPE = {"model_version": "m", "method": "ig", "baseline": "mask"}
+KEPT = "SELECT * EXCLUDE block FROM sampled_texts_parts"
+WHOLE = "FROM sampled_texts_of('explanation_index', 'explanations_parts')"
+tweets, texts = st.sampled_from(["t1", "t2", "t3"]), st.sampled_from(["h1", "h2", None])
+# A part of explanations (tweet, text, one label only?), a draw (tweet, probability, design), or a design.
+said = st.lists(st.tuples(tweets, texts, st.booleans()), min_size=1, max_size=3, unique_by=lambda row: row[0])
+explained = st.tuples(st.just("explanations"), said)
+drawn = st.tuples(st.just("draws"), st.tuples(tweets, st.sampled_from([0.25, 0.5, 1.0]), st.sampled_from("de")))
+designed = st.tuples(st.just("designs"), st.sampled_from("de"))
+
+
+def put(store: Store, table: str, name: str, rows: list[dict[str, Any]]) -> None:
+    store.write(table, name, pl.DataFrame(rows, schema=TABLES[table]))
+
+
+def happens(store: Store, number: int, table: str, what: Any) -> None:
+    if table == "explanations":
+        same = {**SCOPE, "batch": f"b{number}", "computed_at": DAY, "converged": True}
+        word = {"word": "le", "surface": "le", "start": 0, "stop": 2, "score": 1.0}
+        rows = [
+            {**same, "tweet_id": tweet, "text_hash": text, "target": target, "words": [word]}
+            for tweet, text, one_label in what
+            for target in (LABELS[:1] if one_label else LABELS)
+        ]
+        put(store, table, f"e{number}", rows)
+    elif table == "draws":
+        tweet, pi, design = what
+        put(store, table, f"w{number}", [{"design_id": design, "tweet_id": tweet, "key": "k", "pi": pi}])
+    else:
+        put(store, table, what, [{**SCOPE, "design_id": what, "seed": "s", "created_at": DAY}])
+
+
+def new_store(root) -> Store:
+    made = stores.create(root)
+    put(made, "models", "v", [{"model_version": "m", "serving_version": "v", "labels": LABELS, "seen_at": DAY}])
+    return made
+
+
+def agrees(store: Store) -> bool:
+    kept, whole = (catalog.run_sql(store, sql).sort("text") for sql in (KEPT, WHOLE))
+    pi = "SELECT tweet_id, pi FROM {} ORDER BY tweet_id"
+    there = catalog.run_sql(store, pi.format("inclusion SEMI JOIN sampled_tweets USING (tweet_id)"))
+    return kept.equals(whole.select(kept.columns)) and there.equals(catalog.run_sql(store, pi.format("sampled_tweets")))
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(explained | drawn | designed, min_size=1, max_size=3), min_size=1, max_size=5))
+def test_whatever_is_added_is_found(tmp_path_factory, histories) -> None:
+    store = new_store(tmp_path_factory.mktemp("s") / "store")
+    number = 0
+    for events in histories:
+        for event in events:
+            number += 1
+            happens(store, number, *event)
+        catalog.refresh(store)
+        assert agrees(store)
+
+
+@pytest.fixture
+def made(tmp_path) -> Store:
+    store = new_store(tmp_path / "store")
+    happens(store, 0, "designs", "d")
+    for number, (tweet, text) in enumerate([("t1", "h1"), ("t2", "h2")], 1):
+        happens(store, number, "explanations", [(tweet, text, False)])
+        happens(store, number, "draws", (tweet, 0.5, "d"))
+    catalog.refresh(store)
+    return store
+
+
+@pytest.fixture
+def looked_at(monkeypatch) -> list[set[str] | None]:
+    """Texts that each refresh looked at; None: all."""
+    seen, settle = [], blocks.settle
+
+    def spied(store, rows, among, sources):
+        seen.append(None if among is None else set(among))
+        settle(store, rows, among, sources)
+
+    monkeypatch.setattr(blocks, "settle", spied)
+    return seen
+
+
+def test_only_texts_of_what_is_new_are_looked_at(made, looked_at) -> None:
+    catalog.refresh(made)
+    assert looked_at == []
+    happens(made, 3, "explanations", [("t3", "h3", False)])
+    catalog.refresh(made)
+    happens(made, 4, "draws", ("t3", 0.5, "d"))
+    catalog.refresh(made)
+    happens(made, 5, "explanations", [("t4", "h1", False)])
+    catalog.refresh(made)
+    happens(made, 6, "draws", ("t1", 1.0, "late"))  # of a design that is stored after it
+    catalog.refresh(made)
+    assert looked_at == [{"h3"}, {"h3"}, {"h1"}, {"h1"}]
+    happens(made, 7, "designs", "late")
+    catalog.refresh(made)
+    assert looked_at[4:] == [{"h1"}]
+    assert agrees(made)
+
+
+def test_all_are_looked_at_where_something_is_gone_or_a_refresh_was_killed(made, looked_at, monkeypatch) -> None:
+    made.part("explanations", "e2").unlink()
+    catalog.refresh(made)
+    assert looked_at == [None]
+    assert agrees(made)
+    happens(made, 3, "explanations", [("t3", "h3", False)])
+    happens(made, 3, "draws", ("t3", 0.5, "d"))
+    with monkeypatch.context() as patched:
+        patched.setattr(blocks, "write_text", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            catalog.refresh(made)
+    catalog.refresh(made)
+    assert looked_at[1:] == [{"h3"}, None]
+    assert agrees(made)
+
+
+def test_a_snapshot_leaves_nothing_that_the_next_refresh_takes_for_new(made, looked_at, tmp_path) -> None:
+    catalog.snapshot(made, tmp_path / "snapshot.duckdb")
+    catalog.refresh(made)
+    assert looked_at == [None, None]
+    assert agrees(made)
+
+
+def test_blocks_that_stay_are_not_summed_again(made, monkeypatch) -> None:
+    monkeypatch.setattr(blocks, "BLOCK", 1)
+    happens(made, 3, "explanations", [("t3", "h3", False)])
+    happens(made, 3, "draws", ("t3", 0.5, "d"))
+    read, summed = [], sums.read
+    monkeypatch.setattr(sums, "read", lambda parts: summed(read.extend(part.stem for part in parts) or parts))
+    catalog.refresh(made)
+    assert read == ["e3"]
