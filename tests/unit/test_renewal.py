@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from camembias import blocks, catalog, sums
 from camembias import store as stores
+from camembias.forget import forget
 from camembias.schemas import TABLES
 from camembias.store import Store
 
@@ -137,6 +138,16 @@ def test_a_snapshot_leaves_nothing_that_the_next_refresh_takes_for_new(made, loo
     catalog.refresh(made)
     assert looked_at == [None, None]
     assert agrees(made)
+
+
+def test_a_forgotten_tweet_is_in_no_text_and_no_sum(made) -> None:
+    before = made.part_names("sums")
+    forget(made, {"t2"})
+    catalog.refresh(made)
+    assert agrees(made)
+    assert catalog.run_sql(made, "SELECT tweet_id FROM sampled_texts").rows() == [("t1",)]
+    assert catalog.run_sql(made, "SELECT DISTINCT tweets FROM word_label_sums").rows() == [(1,)]
+    assert made.part_names("sums") != before
 
 
 def test_blocks_that_stay_are_not_summed_again(made, monkeypatch) -> None:
