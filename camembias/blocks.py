@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import polars as pl
@@ -27,10 +28,11 @@ Sources = Mapping[str, Mapping[str, str]]  # table → part → what changes whe
 
 def known(store: Store) -> Sources:
     """What the parts were made from; nothing when that is not known, as after a refresh that was killed."""
-    if not _note(store).exists():
-        return {}
-    found = json.loads(_note(store).read_text(encoding="utf-8"))
-    return dict(found["sources"]) if found["texts"] == TEXTS and found["blocks"] == names(store) else {}
+    with suppress(FileNotFoundError, ValueError):
+        found = json.loads(_note(store).read_text(encoding="utf-8"))
+        if (found["texts"], found["blocks"]) == (TEXTS, names(store)):
+            return dict(found["sources"])
+    return {}
 
 
 def added(before: Sources, now: Sources) -> dict[str, list[str]] | None:

@@ -40,8 +40,6 @@ GROUP BY ALL
 # As every view over parts reads them: columns by name, and folders named like columns say nothing.
 _PLAIN = "FROM read_parquet($parts, hive_partitioning = false, union_by_name = true, filename = true)"
 _OF_PARTS = f"SELECT *, parse_filename(filename, true) AS part {_PLAIN}"
-
-
 _KEY = "coalesce(text_hash, 'tweet ' || tweet_id)"  # of a text, as in sampled_texts_of
 # Texts that may have changed: those of tweets that are new in the index, or newly drawn.
 _CHANGED = f"""
@@ -99,8 +97,10 @@ def _texts(ask: Ask, store: Store, sources: blocks.Sources) -> None:
         everything = ask("FROM sampled_texts_of('explanation_index', 'explanations_parts')")
         blocks.settle(store, everything, None, sources)
     elif any(new.values()):
-        files = {table: _with_empty(store, table, (store.part(table, name) for name in new[table]))
-                 for table in ("draws", "designs")}  # fmt: skip
+        files = {
+            table: _with_empty(store, table, (store.part(table, name) for name in new[table]))
+            for table in ("draws", "designs")
+        }
         changed = ask(_CHANGED, explanations=new["explanations"], **files)
         their = ask(_OF_CHANGED, changed=changed)
         rows = ask("FROM sampled_texts_of('their', 'explanations_parts')", their=their)

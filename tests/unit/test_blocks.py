@@ -93,6 +93,12 @@ def test_what_the_blocks_were_made_from_is_known_until_one_is_touched(made) -> N
     assert blocks.known(made) == {}
 
 
+def test_a_note_that_cannot_be_read_says_nothing(made) -> None:
+    settled(made, {"a": 1})
+    (made.root / blocks.TABLE / "sources.json").write_text("{")
+    assert blocks.known(made) == {}
+
+
 def test_a_block_that_is_there_twice_counts_once(made) -> None:
     settled(made, {"a": 1, "b": 1})
     (name,) = blocks.names(made)
