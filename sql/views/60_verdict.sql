@@ -35,12 +35,14 @@ COMMENT ON COLUMN word_label_clustered.mean_score IS 'centred logits a tweet tha
 COMMENT ON COLUMN word_label_clustered.se_cluster IS 'centred logits; null with a single cluster';
 COMMENT ON COLUMN word_label_clustered.df IS 'degrees of freedom of se_cluster';
 
--- The three witnesses side by side, each with its one-sided p in either direction.
+-- The three witnesses side by side, each with its one-sided p in either direction. Reliance and effect are logits, both, so
+-- an edited word has one floor: what edits of control words do. Attributions of control words stray further than what
+-- the words do, and a floor made of them would ask more of reliance than of the effect.
 CREATE VIEW word_label_witnesses AS
 WITH measured AS (
     SELECT
         r.* REPLACE (coalesce(c.mean_score, r.mean_score) AS mean_score, coalesce(c.df, r.df) AS df),
-        f.floor, coalesce(c.se_cluster, r.se_tweet) AS se,
+        coalesce(e.floor, f.floor) AS floor, coalesce(c.se_cluster, r.se_tweet) AS se,
         coalesce(c.by_author, false) AS by_author
     FROM word_label_reliance AS r
     LEFT JOIN control_floor AS f
@@ -49,6 +51,7 @@ WITH measured AS (
     LEFT JOIN word_label_clustered AS c
         ON c.model_version = r.model_version AND c.method = r.method AND c.baseline = r.baseline
         AND c.word = r.word AND c.label = r.label
+    LEFT JOIN word_label_effect AS e ON e.model_version = r.model_version AND e.word = r.word AND e.label = r.label
 ),
 reliance AS (
     SELECT
@@ -147,6 +150,8 @@ COMMENT ON TABLE word_label_verdict IS
 COMMENT ON COLUMN word_label_verdict.association IS 'log-odds ratio in the training split, with its 95 % interval';
 COMMENT ON COLUMN word_label_verdict.reliance IS
     'centred logits a tweet (Integrated Gradients), with its 95 % interval by author or tweet; of an edited word no author counts for more than three tweets where ten or more wrote it, else as in word_label_reliance';
+COMMENT ON COLUMN word_label_verdict.reliance_floor IS
+    'centred logits: of an edited word the floor of its effect; of others that of control words'' reliance';
 COMMENT ON COLUMN word_label_verdict.effect IS
     'centred logits a tweet that the word adds once its companions are deleted (in whole tweets where it has none), with its 95 % interval by author or tweet';
 COMMENT ON COLUMN word_label_verdict.effect_whole IS 'centred logits a tweet that it adds in whole tweets; effect_on_p and flip_rate are of these, too';

@@ -232,8 +232,11 @@ def test_verdicts_follow_from_the_three_p(random_store, scores):
         weights = [min(1, 3 / clusters.count(c)) / pi for c, pi in zip(clusters, mine["pi"], strict=True)]
         mean, error, df = clustered(mine["score"].to_numpy(), np.array(weights), clusters)
         assert row["reliance"] == pytest.approx(mean)
-        t = (mean - row["reliance_floor"]) / error
-        assert row["reliance_p_towards"] == pytest.approx(stats.t.sf(t, df), rel=0.08, abs=1e-9)
+        assert row["reliance_floor"] == row["effect_floor"]  # every word was edited
+        p = stats.t.sf((mean - row["reliance_floor"]) / error, df)
+        # Wallace's deviate makes the far tail a little too large
+        assert row["reliance_p_towards"] == pytest.approx(p, rel=0.08 if p > 1e-6 else 0.15, abs=1e-9)
+        assert row["reliance_p_towards"] > 0.98 * p - 1e-9
         assert row["reliance_low"] == pytest.approx(mean - stats.t.ppf(0.975, df) * error, rel=1e-3, abs=1e-3)
     sides = [
         np.max([found[f"{witness}_p_{side}"].to_numpy() for witness in ("association", "reliance", "effect")], axis=0)
