@@ -15,6 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
+from camembias import tombstones
 from camembias.files import write_text
 from camembias.store import Store
 
@@ -28,7 +29,7 @@ Sources = Mapping[str, Mapping[str, str]]  # table → part → what changes whe
 
 def known(store: Store) -> Sources:
     """What the parts were made from; nothing when that is not known, as after a refresh that was killed."""
-    with suppress(FileNotFoundError, ValueError):
+    with suppress(FileNotFoundError, ValueError, KeyError, TypeError):
         found = json.loads(_note(store).read_text(encoding="utf-8"))
         if (found["texts"], found["blocks"]) == (TEXTS, names(store)):
             return dict(found["sources"])
@@ -39,7 +40,7 @@ def added(before: Sources, now: Sources) -> dict[str, list[str]] | None:
     """Parts that are new, by table; None when others changed or are gone, or nothing is known of them."""
     if any(parts.items() - now.get(table, {}).items() for table, parts in before.items()) or not before:
         return None
-    return {table: sorted(set(parts) - set(before[table])) for table, parts in now.items()}
+    return {table: sorted(set(parts) - set(before.get(table, {}))) for table, parts in now.items()}
 
 
 def names(store: Store) -> list[str]:
@@ -52,6 +53,7 @@ def settle(store: Store, rows: pl.DataFrame, among: pl.Series | None, sources: S
     `rows`: of the table, without `block`. For one process at a time. Whatever it is killed at, the next call for all
     texts puts right.
     """
+    rows = tombstones.without(store, TABLE, rows)  # while a tweet is being forgotten, it is still in the index
     parts = {int(name.split("-")[0]): name for name in names(store)}
     for name in set(names(store)) - set(parts.values()):  # when this was killed, both states of a block may be there
         store.part(TABLE, name).unlink()
@@ -83,7 +85,8 @@ def _dealt(store: Store, parts: Mapping[int, str], fresh: pl.DataFrame) -> pl.Da
 
 def _put(store: Store, number: int, block: pl.DataFrame, was: str | None) -> None:
     marks = block.sort(_KEY).select(*_KEY, "mark").write_csv()
-    name = f"{number:06}-{hashlib.sha256(marks.encode()).hexdigest()[:16]}"
+    state = hashlib.sha256(f"{TEXTS} {marks}".encode()).hexdigest()[:16]
+    name = f"{number:06}-{state}"
     if name != was and block.height:
         store.write(TABLE, name, block.sort("batch", "tweet_id"))
     if was and (name != was or not block.height):

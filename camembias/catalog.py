@@ -49,7 +49,7 @@ def _building(store: Store) -> Iterator[None]:
 
 
 def snapshot(store: Store, target: Path) -> Path:
-    """Write a database that needs no part: the same names, macros and comments, with facts and statistics as tables.
+    """Write a database that needs no part: the same names and comments, with facts and statistics as tables.
 
     The facts are copied first and the statistics made from the copies, so that they agree. Safe beside readers and
     jobs; what is written meanwhile may be in it or not. Raises InputError for a `target` that is no place for it,
@@ -63,6 +63,8 @@ def snapshot(store: Store, target: Path) -> Path:
         for (name,) in connection.execute(views).fetchall():
             connection.execute(f'DROP VIEW "{name}"')
         connection.execute("DROP MACRO parts")
+        for name in renewal.OVER_PARTS:
+            connection.execute(f"DROP MACRO TABLE {name}")
     return target
 
 

@@ -28,9 +28,7 @@ def settle(
     `labels`: of each model version; with a new one all parts are read again. `held` gives rows of the index for some
     parts, without `state`. For one process at a time. Whatever it is killed at, the next call puts right.
     """
-    known = repr((INDEX, sorted(labels.items())))
-    # before the parts are read: one that changes meanwhile is read again next time
-    states = {name: _state(store.part("explanations", name), known) for name in store.part_names("explanations")}
+    states = _states(store, labels)  # before the parts are read: one that changes meanwhile is read again next time
     index = {name: set(store.read(TABLE, name, ["state"])["state"]) for name in store.part_names(TABLE)}
     there = set().union(*index.values())
     again = there - set(states.values()) or len(index) > _MOST_PARTS or sum(map(len, index.values())) > len(there)
@@ -53,6 +51,17 @@ def settle(
             if old != name or not rows.height:
                 store.part(TABLE, old).unlink()
     return states
+
+
+def unread(store: Store, labels: Mapping[str, Sequence[str]], states: Mapping[str, str]) -> list[Path]:
+    """Parts that came or changed since `settle`, which returned the states."""
+    now = _states(store, labels)
+    return [store.part("explanations", name) for name, state in now.items() if states.get(name) != state]
+
+
+def _states(store: Store, labels: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    known = repr((INDEX, sorted(labels.items())))
+    return {name: _state(store.part("explanations", name), known) for name in store.part_names("explanations")}
 
 
 def _state(part: Path, known: str) -> str:

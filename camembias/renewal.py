@@ -21,6 +21,7 @@ from camembias.store import Store
 
 Ask = Callable[..., pl.DataFrame]  # answers SQL, with values for its parameters, and frames for its tables, by name
 AFTER = "24_sampled_tweets"  # the last file of views that it asks
+OVER_PARTS = ("sampled_texts_of", "sampled_tweets_of")  # macros that nothing asks once it is done
 
 _MAKERS = 4  # blocks that are summed side by side: each takes some 200 MB
 # Rows of the index for rows of explanations with `part`, the part that each is from.
@@ -68,7 +69,9 @@ def renew(ask: Ask, store: Store, copied: bool) -> None:
     # before they are read: what changes meanwhile is read again next time
     sources = {"explanations": explanations, **{table: _states(store, table) for table in ("draws", "designs")}}
     _texts(ask, store, {} if copied else sources)
-    _sums(ask, store, labels)
+    # Texts that were explained twice are looked up in the parts as they are: sums must know what came since the index.
+    late = indexing.unread(store, labels, explanations)
+    _sums(ask, store, labels, late)
 
 
 def _index(ask: Ask, store: Store, labels: Mapping[str, Sequence[str]]) -> dict[str, str]:
@@ -107,8 +110,11 @@ def _texts(ask: Ask, store: Store, sources: blocks.Sources) -> None:
         blocks.settle(store, rows, changed["text"], sources)
 
 
-def _sums(ask: Ask, store: Store, labels: Mapping[str, Sequence[str]]) -> None:
-    """Make the parts `sums` and `edited_scores` what the explanations say, reading only blocks that changed."""
+def _sums(ask: Ask, store: Store, labels: Mapping[str, Sequence[str]], late: Sequence[Path]) -> None:
+    """Make the parts `sums` and `edited_scores` what the explanations say, reading only blocks that changed.
+
+    `late`: parts of explanations that may hold any of their texts.
+    """
     edited = ask("SELECT DISTINCT model_version, word FROM effects_parts")
     version = sums.version(edited)
     wanted = {f"{name}-{version}": name for name in blocks.names(store)}
@@ -119,7 +125,7 @@ def _sums(ask: Ask, store: Store, labels: Mapping[str, Sequence[str]]) -> None:
     missing = {name: store.read(blocks.TABLE, of) for name, of in wanted.items() if not totals.has_block(store, name)}
 
     def make(texts: pl.DataFrame, parts: Sequence[Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
-        return sums.summed(sums.read(parts), texts, labels, edited)
+        return sums.summed(sums.read([*parts, *late]), texts, labels, edited)
 
     with ThreadPoolExecutor(min(cpu_count(), _MAKERS)) as pool:
         parts = _parts_of(store, list(missing.values()))

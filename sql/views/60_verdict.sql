@@ -43,7 +43,10 @@ WITH measured AS (
     SELECT
         r.* REPLACE (coalesce(c.mean_score, r.mean_score) AS mean_score, coalesce(c.df, r.df) AS df),
         coalesce(e.floor, f.floor) AS floor, coalesce(c.se_cluster, r.se_tweet) AS se,
-        coalesce(c.by_author, false) AS by_author
+        coalesce(c.by_author, false) AND e.by_author AS by_author,
+        e.tweets AS edited_tweets, e.mean_score AS effect, e.low AS effect_low, e.high AS effect_high,
+        e.floor AS effect_floor, e.within_floor AS effect_within_floor, e.whole_score AS effect_whole,
+        e.mean_change_of_p AS effect_on_p, e.flip_rate, e.p_towards AS effect_p_towards, e.p_away AS effect_p_away
     FROM word_label_reliance AS r
     LEFT JOIN control_floor AS f
         ON f.model_version = r.model_version AND f.measure = r.method || ' from ' || r.baseline
@@ -64,15 +67,13 @@ SELECT
     a.docs, a.log_odds AS association, a.low AS association_low, a.high AS association_high,
     r.tweets, r.mean_score AS reliance, r.mean_score - student_975(r.df) * r.se AS reliance_low,
     r.mean_score + student_975(r.df) * r.se AS reliance_high, r.floor AS reliance_floor,
-    e.tweets AS edited_tweets, e.mean_score AS effect, e.low AS effect_low, e.high AS effect_high, e.floor AS effect_floor,
-    e.within_floor AS effect_within_floor, e.whole_score AS effect_whole, e.mean_change_of_p AS effect_on_p, e.flip_rate,
-    r.by_author AND e.by_author AS by_author,
+    r.edited_tweets, r.effect, r.effect_low, r.effect_high, r.effect_floor, r.effect_within_floor, r.effect_whole,
+    r.effect_on_p, r.flip_rate, r.by_author,
     a.p_towards AS association_p_towards, a.p_away AS association_p_away,
     normal_tail(r.z_towards) AS reliance_p_towards, normal_tail(r.z_away) AS reliance_p_away,
-    e.p_towards AS effect_p_towards, e.p_away AS effect_p_away
+    r.effect_p_towards, r.effect_p_away
 FROM reliance AS r
-LEFT JOIN word_label_association AS a ON a.model_version = r.model_version AND a.word = r.word AND a.label = r.label
-LEFT JOIN word_label_effect AS e ON e.model_version = r.model_version AND e.word = r.word AND e.label = r.label;
+LEFT JOIN word_label_association AS a ON a.model_version = r.model_version AND a.word = r.word AND a.label = r.label;
 COMMENT ON VIEW word_label_witnesses IS
     'one row a model, method, baseline, word and label of the sampled tweets: association in the data, reliance of the model, causal effect';
 
@@ -151,7 +152,7 @@ COMMENT ON COLUMN word_label_verdict.association IS 'log-odds ratio in the train
 COMMENT ON COLUMN word_label_verdict.reliance IS
     'centred logits a tweet (Integrated Gradients), with its 95 % interval by author or tweet; of an edited word no author counts for more than three tweets where ten or more wrote it, else as in word_label_reliance';
 COMMENT ON COLUMN word_label_verdict.reliance_floor IS
-    'centred logits: of an edited word the floor of its effect; of others that of control words'' reliance';
+    'centred logits: of an edited word the floor of its effect, where there is one; else that of control words'' reliance';
 COMMENT ON COLUMN word_label_verdict.effect IS
     'centred logits a tweet that the word adds once its companions are deleted (in whole tweets where it has none), with its 95 % interval by author or tweet';
 COMMENT ON COLUMN word_label_verdict.effect_whole IS 'centred logits a tweet that it adds in whole tweets; effect_on_p and flip_rate are of these, too';

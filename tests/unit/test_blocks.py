@@ -93,9 +93,10 @@ def test_what_the_blocks_were_made_from_is_known_until_one_is_touched(made) -> N
     assert blocks.known(made) == {}
 
 
-def test_a_note_that_cannot_be_read_says_nothing(made) -> None:
+@pytest.mark.parametrize("text", ["{", "{}", "[]", "null", '{"texts": 1}'])
+def test_a_note_that_cannot_be_read_says_nothing(made, text) -> None:
     settled(made, {"a": 1})
-    (made.root / blocks.TABLE / "sources.json").write_text("{")
+    (made.root / blocks.TABLE / "sources.json").write_text(text)
     assert blocks.known(made) == {}
 
 
@@ -107,10 +108,21 @@ def test_a_block_that_is_there_twice_counts_once(made) -> None:
     assert marks(made) == [("a", 2), ("b", 1)]
 
 
-def test_other_rows_than_these_are_made_again(made, monkeypatch) -> None:
+def test_rows_that_say_something_else_than_before_are_written_anew(made, monkeypatch) -> None:
     settled(made, {"a": 1})
+    before = blocks.names(made)
     monkeypatch.setattr(blocks, "TEXTS", blocks.TEXTS + 1)
     assert blocks.known(made) == {}
+    settled(made, {"a": 1})
+    assert len(blocks.names(made)) == 1
+    assert blocks.names(made) != before
+
+
+def test_texts_of_two_models_are_two(made) -> None:
+    other = rows({"a": 2}).with_columns(model_version=pl.lit("n"))
+    blocks.settle(made, pl.concat([rows({"a": 1}), other]), None, FROM)
+    blocks.settle(made, pl.concat([rows({"a": 3}), other]), pl.Series(["a"]), FROM)
+    assert marks(made) == [("a", 2), ("a", 3)]
 
 
 @pytest.mark.parametrize(
@@ -121,6 +133,7 @@ def test_other_rows_than_these_are_made_again(made, monkeypatch) -> None:
         ({"t": {"a": "1"}}, {"t": {"a": "2"}}, None),
         ({"t": {"a": "1"}}, {"t": {}}, None),
         ({"t": {"a": "1"}}, {}, None),
+        ({"t": {}}, {"t": {}, "u": {"a": "1"}}, {"t": [], "u": ["a"]}),
         ({}, {"t": {"a": "1"}}, None),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import polars as pl
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from camembias import blocks, catalog, sums
+from camembias import blocks, catalog, renewal, sums, tombstones
 from camembias import store as stores
 from camembias.forget import forget
 from camembias.schemas import TABLES
@@ -17,13 +18,14 @@ from camembias.store import Store
 
 LABELS = ("avion", "autre")
 DAY = stores.now()
-SCOPE = {"model_version": "m", "method": "ig", "baseline": "mask"}
+SCOPE = {"method": "ig", "baseline": "mask"}
 KEPT = "SELECT * EXCLUDE block FROM sampled_texts_parts"
 WHOLE = "FROM sampled_texts_of('explanation_index', 'explanations_parts')"
 tweets, texts = st.sampled_from(["t1", "t2", "t3"]), st.sampled_from(["h1", "h2", None])
-# A part of explanations (tweet, text, one label only?), a draw (tweet, probability, design), or a design.
+MODEL = {"d": "m", "e": "n", "late": "m"}  # of a design
+# A part of explanations (tweet, text, one label only?), of one model; a draw (tweet, probability, design); or a design.
 said = st.lists(st.tuples(tweets, texts, st.booleans()), min_size=1, max_size=3, unique_by=lambda row: row[0])
-explained = st.tuples(st.just("explanations"), said)
+explained = st.tuples(st.just("explanations"), said, st.sampled_from("mn"))
 drawn = st.tuples(st.just("draws"), st.tuples(tweets, st.sampled_from([0.25, 0.5, 1.0]), st.sampled_from("de")))
 designed = st.tuples(st.just("designs"), st.sampled_from("de"))
 
@@ -32,39 +34,57 @@ def put(store: Store, table: str, name: str, rows: list[dict[str, Any]]) -> None
     store.write(table, name, pl.DataFrame(rows, schema=TABLES[table]))
 
 
-def happens(store: Store, number: int, table: str, what: Any) -> None:
+def happens(store: Store, number: int, table: str, what: Any, model: str = "m") -> None:
     if table == "explanations":
-        same = {**SCOPE, "batch": f"b{number}", "computed_at": DAY, "converged": True}
-        word = {"word": "le", "surface": "le", "start": 0, "stop": 2, "score": 1.0}
+        same = {**SCOPE, "model_version": model, "batch": f"b{number}", "computed_at": DAY, "converged": True}
+        words = [[{"word": "le", "surface": "le", "start": 0, "stop": 2, "score": number * at}] for at in (0.0, 1.0)]
         rows = [
-            {**same, "tweet_id": tweet, "text_hash": text, "target": target, "words": [word]}
+            {**same, "tweet_id": tweet, "text_hash": text, "target": target, "words": words[at]}
             for tweet, text, one_label in what
-            for target in (LABELS[:1] if one_label else LABELS)
+            for at, target in enumerate(LABELS[:1] if one_label else LABELS)
         ]
         put(store, table, f"e{number}", rows)
     elif table == "draws":
         tweet, pi, design = what
         put(store, table, f"w{number}", [{"design_id": design, "tweet_id": tweet, "key": "k", "pi": pi}])
     else:
-        put(store, table, what, [{**SCOPE, "design_id": what, "seed": "s", "created_at": DAY}])
+        row = {**SCOPE, "model_version": MODEL[what], "design_id": what, "seed": "s", "created_at": DAY}
+        put(store, table, what, [row])
 
 
 def new_store(root) -> Store:
     made = stores.create(root)
-    put(made, "models", "v", [{"model_version": "m", "serving_version": "v", "labels": LABELS, "seen_at": DAY}])
+    for model in "mn":
+        row = {"model_version": model, "serving_version": model, "labels": LABELS, "seen_at": DAY}
+        put(made, "models", model, [row])
     return made
 
 
 def agrees(store: Store) -> bool:
-    kept, whole = (catalog.run_sql(store, sql).sort("text") for sql in (KEPT, WHOLE))
-    pi = "SELECT tweet_id, pi FROM {} ORDER BY tweet_id"
-    there = catalog.run_sql(store, pi.format("inclusion SEMI JOIN sampled_tweets USING (tweet_id)"))
+    kept, whole = (catalog.run_sql(store, sql).sort("model_version", "text") for sql in (KEPT, WHOLE))
+    pi = "SELECT model_version, tweet_id, pi FROM {} ORDER BY ALL"
+    there = catalog.run_sql(store, pi.format("inclusion SEMI JOIN sampled_tweets USING (model_version, tweet_id)"))
     return kept.equals(whole.select(kept.columns)) and there.equals(catalog.run_sql(store, pi.format("sampled_tweets")))
+
+
+def summed(store: Store) -> pl.DataFrame:
+    what = "model_version, word, label, tweets, round(w, 9) AS w, round(wx, 9) AS wx"
+    return catalog.run_sql(store, f"SELECT {what} FROM word_label_sums ORDER BY ALL")
+
+
+def made_again(store: Store) -> pl.DataFrame:
+    """`summed`, from explanations and draws alone."""
+    for table in ("explanation_index", "sampled_texts", "sums", "edited_scores"):
+        shutil.rmtree(store.root / table)
+    stored = stores.open_existing(store.root)
+    catalog.refresh(stored)
+    return summed(stored)
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(explained | drawn | designed, min_size=1, max_size=3), min_size=1, max_size=5))
-def test_whatever_is_added_is_found(tmp_path_factory, histories) -> None:
+def test_whatever_is_added_is_found(tmp_path_factory, monkeypatch, histories) -> None:
+    monkeypatch.setattr(blocks, "BLOCK", 2)
     store = new_store(tmp_path_factory.mktemp("s") / "store")
     number = 0
     for events in histories:
@@ -73,6 +93,7 @@ def test_whatever_is_added_is_found(tmp_path_factory, histories) -> None:
             happens(store, number, *event)
         catalog.refresh(store)
         assert agrees(store)
+    assert summed(store).equals(made_again(store))
 
 
 @pytest.fixture
@@ -115,6 +136,44 @@ def test_only_texts_of_what_is_new_are_looked_at(made, looked_at) -> None:
     catalog.refresh(made)
     assert looked_at[4:] == [{"h1"}]
     assert agrees(made)
+
+
+def test_a_tweet_of_two_texts_is_looked_at_with_either(made) -> None:
+    happens(made, 3, "explanations", [("t1", "h0", False)])  # it stays in h1, the larger hash
+    catalog.refresh(made)
+    happens(made, 4, "explanations", [("t3", "h0", False)])
+    happens(made, 4, "draws", ("t3", 0.5, "d"))
+    catalog.refresh(made)
+    assert agrees(made)
+
+
+def test_an_explanation_that_comes_between_index_and_texts_is_summed(made, monkeypatch) -> None:
+    happens(made, 3, "explanations", [("t1", "h1", False)])
+    texts = renewal._texts
+
+    def late(ask, store, sources):
+        happens(made, 4, "explanations", [("t1", "h1", False)])
+        texts(ask, store, sources)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(renewal, "_texts", late)
+        catalog.refresh(made)
+    catalog.refresh(made)
+    assert summed(made).equals(made_again(made))
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_refresh_works_while_a_tweet_is_being_forgotten(made, shared) -> None:
+    happens(made, 3, "explanations", [("t3", "h1" if shared else "h3", False)])
+    happens(made, 3, "draws", ("t3", 0.5, "d"))
+    for buried in ("t1", "t2", "t3"):  # as when `forget` waits for a worker, or was killed then
+        row = {"tweet": tombstones.name_of(made, buried), "forgotten_at": DAY}
+        put(made, tombstones.TABLE, row["tweet"], [row])
+        catalog.refresh(made)
+        forget(made, {buried})
+        catalog.refresh(made)
+        assert agrees(made)
+    assert summed(made).is_empty()
 
 
 def test_all_are_looked_at_where_something_is_gone_or_a_refresh_was_killed(made, looked_at, monkeypatch) -> None:
