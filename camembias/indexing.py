@@ -29,7 +29,7 @@ def settle(
     parts, without `state`. For one process at a time. Whatever it is killed at, the next call puts right.
     """
     states = _states(store, labels)  # before the parts are read: one that changes meanwhile is read again next time
-    index = {name: set(store.read(TABLE, name, ["state"])["state"]) for name in store.part_names(TABLE)}
+    index = {name: set(store.read(TABLE, name, ["state"])["state"].unique()) for name in store.part_names(TABLE)}
     there = set().union(*index.values())
     again = there - set(states.values()) or len(index) > _MOST_PARTS or sum(map(len, index.values())) > len(there)
     frames = []

@@ -1,6 +1,8 @@
 -- Refresh keeps the parts as sampled_texts_of('explanation_index', 'explanations_parts') would have them.
+SET preserve_insertion_order = false;  -- a third less time, and nobody asks for an order
 CREATE TABLE sampled_texts AS
 SELECT model_version, method, baseline, tweet_id, tweets, w, v FROM sampled_texts_parts;
+RESET preserve_insertion_order;
 COMMENT ON TABLE sampled_texts IS
     'one row a model, method, baseline and text of sampled_tweets, as of the last refresh: copies of a text are one observation';
 COMMENT ON COLUMN sampled_texts.tweet_id IS 'the first of its tweets that was explained: what stands for them all';
