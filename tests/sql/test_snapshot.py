@@ -59,6 +59,14 @@ def test_facts_and_statistics_are_tables_with_their_comments(good_store: Store, 
         assert here.execute("SELECT count(*) FROM tweets").fetchone() == (5,)
 
 
+def test_a_snapshot_has_no_macro_that_needs_parts(good_store: Store, tmp_path: Path) -> None:
+    over_rows = "SELECT count(*) FROM duckdb_functions() WHERE function_type = 'table_macro' AND NOT internal"
+    with catalog.reading(good_store) as there:
+        assert there.execute(over_rows).fetchone() == (2,)
+    with duckdb.connect(str(catalog.snapshot(good_store, tmp_path / "one.duckdb")), read_only=True) as here:
+        assert here.execute(over_rows).fetchone() == (0,)
+
+
 def test_a_snapshot_replaces_an_older_one_and_nothing_else(good_store: Store, tmp_path: Path) -> None:
     target, notes = tmp_path / "one.duckdb", tmp_path / "notes.txt"
     catalog.snapshot(good_store, target)
