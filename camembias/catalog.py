@@ -63,8 +63,9 @@ def snapshot(store: Store, target: Path) -> Path:
         for (name,) in connection.execute(views).fetchall():
             connection.execute(f'DROP VIEW "{name}"')
         connection.execute("DROP MACRO parts")
-        for name in renewal.OVER_PARTS:
-            connection.execute(f"DROP MACRO TABLE {name}")
+        macros = "SELECT function_name FROM duckdb_functions() WHERE NOT internal AND function_type = 'table_macro'"
+        for (name,) in connection.execute(macros).fetchall():
+            connection.execute(f'DROP MACRO TABLE "{name}"')
     return target
 
 

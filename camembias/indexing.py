@@ -61,9 +61,5 @@ def unread(store: Store, labels: Mapping[str, Sequence[str]], states: Mapping[st
 
 def _states(store: Store, labels: Mapping[str, Sequence[str]]) -> dict[str, str]:
     known = repr((INDEX, sorted(labels.items())))
-    return {name: _state(store.part("explanations", name), known) for name in store.part_names("explanations")}
-
-
-def _state(part: Path, known: str) -> str:
-    now = part.stat()
-    return hashlib.sha256(f"{part.stem} {now.st_size} {now.st_mtime_ns} {known}".encode()).hexdigest()[:16]
+    states = {name: f"{name} {stamp} {known}" for name, stamp in store.stamps("explanations").items()}
+    return {name: hashlib.sha256(state.encode()).hexdigest()[:16] for name, state in states.items()}

@@ -8,7 +8,7 @@ and `totals` know.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from camembias.store import Store
 
 Ask = Callable[..., pl.DataFrame]  # answers SQL, with values for its parameters, and frames for its tables, by name
 AFTER = "24_sampled_tweets"  # the last file of views that it asks
-OVER_PARTS = ("sampled_texts_of", "sampled_tweets_of")  # macros that nothing asks once it is done
 
 _MAKERS = 4  # blocks that are summed side by side: each takes some 200 MB
 # Rows of the index for rows of explanations with `part`, the part that each is from.
@@ -41,21 +40,20 @@ GROUP BY ALL
 # As every view over parts reads them: columns by name, and folders named like columns say nothing.
 _PLAIN = "FROM read_parquet($parts, hive_partitioning = false, union_by_name = true, filename = true)"
 _OF_PARTS = f"SELECT *, parse_filename(filename, true) AS part {_PLAIN}"
-_KEY = "coalesce(text_hash, 'tweet ' || tweet_id)"  # of a text, as in sampled_texts_of
 # Texts that may have changed: those of tweets that are new in the index, or newly drawn.
-_CHANGED = f"""
+_CHANGED = """
 WITH fresh AS (
     SELECT tweet_id FROM explanation_index WHERE part IN (SELECT unnest($explanations))
-    UNION SELECT tweet_id FROM read_parquet($draws, hive_partitioning = false, union_by_name = true)
-    UNION SELECT tweet_id FROM draws_parts
-    WHERE design_id IN (SELECT design_id FROM read_parquet($designs, hive_partitioning = false, union_by_name = true))
+    UNION SELECT tweet_id FROM drawn
+    UNION SELECT tweet_id FROM draws_parts SEMI JOIN designed USING (design_id)
 )
-SELECT DISTINCT {_KEY} AS text FROM explanation_index SEMI JOIN fresh USING (tweet_id)
+SELECT DISTINCT text_key(text_hash, tweet_id) AS text FROM explanation_index SEMI JOIN fresh USING (tweet_id)
 """
 # All that is known of every tweet that ever had one of them.
-_OF_CHANGED = f"""
-FROM explanation_index
-WHERE tweet_id IN (SELECT tweet_id FROM explanation_index WHERE {_KEY} IN (SELECT text FROM changed))
+_OF_CHANGED = """
+FROM explanation_index WHERE tweet_id IN (
+    SELECT tweet_id FROM explanation_index WHERE text_key(text_hash, tweet_id) IN (SELECT text FROM changed)
+)
 """
 
 
@@ -67,7 +65,7 @@ def renew(ask: Ask, store: Store, copied: bool) -> None:
     labels = dict(ask("SELECT model_version, labels FROM model_labels").iter_rows())
     explanations = _index(ask, store, labels)
     # before they are read: what changes meanwhile is read again next time
-    sources = {"explanations": explanations, **{table: _states(store, table) for table in ("draws", "designs")}}
+    sources = {"explanations": explanations, **{table: store.stamps(table) for table in ("draws", "designs")}}
     _texts(ask, store, {} if copied else sources)
     # Texts that were explained twice are looked up in the parts as they are: sums must know what came since the index.
     late = indexing.unread(store, labels, explanations)
@@ -77,20 +75,12 @@ def renew(ask: Ask, store: Store, copied: bool) -> None:
 def _index(ask: Ask, store: Store, labels: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """Read the parts of explanations that are new; returns the state of all."""
 
+    empty = str(store.root / "explanations" / "_empty.parquet")  # a part may be from before a column existed
+
     def held(parts: Sequence[Path]) -> pl.DataFrame:
-        return ask(INDEXED.format(rows=_OF_PARTS), parts=_with_empty(store, "explanations", parts))
+        return ask(INDEXED.format(rows=_OF_PARTS), parts=[empty, *map(str, parts)])
 
     return indexing.settle(store, labels, held)
-
-
-def _with_empty(store: Store, table: str, parts: Iterable[Path]) -> list[str]:
-    """A list of parts may be empty, and a part may be from before a column existed."""
-    return [str(store.root / table / "_empty.parquet"), *map(str, parts)]
-
-
-def _states(store: Store, table: str) -> dict[str, str]:
-    parts = {name: store.part(table, name).stat() for name in store.part_names(table)}
-    return {name: f"{now.st_size} {now.st_mtime_ns}" for name, now in parts.items()}
 
 
 def _texts(ask: Ask, store: Store, sources: blocks.Sources) -> None:
@@ -100,14 +90,16 @@ def _texts(ask: Ask, store: Store, sources: blocks.Sources) -> None:
         everything = ask("FROM sampled_texts_of('explanation_index', 'explanations_parts')")
         blocks.settle(store, everything, None, sources)
     elif any(new.values()):
-        files = {
-            table: _with_empty(store, table, (store.part(table, name) for name in new[table]))
-            for table in ("draws", "designs")
-        }
-        changed = ask(_CHANGED, explanations=new["explanations"], **files)
+        drawn, designed = _column(store, "draws", new, "tweet_id"), _column(store, "designs", new, "design_id")
+        changed = ask(_CHANGED, explanations=new["explanations"], drawn=drawn, designed=designed)
         their = ask(_OF_CHANGED, changed=changed)
         rows = ask("FROM sampled_texts_of('their', 'explanations_parts')", their=their)
         blocks.settle(store, rows, changed["text"], sources)
+
+
+def _column(store: Store, table: str, new: Mapping[str, Sequence[str]], column: str) -> pl.DataFrame:
+    parts = [store.read(table, name, [column]) for name in new[table]]
+    return pl.concat([pl.DataFrame(schema={column: pl.String()}), *parts])
 
 
 def _sums(ask: Ask, store: Store, labels: Mapping[str, Sequence[str]], late: Sequence[Path]) -> None:

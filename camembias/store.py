@@ -75,6 +75,11 @@ class Store:
     def part_names(self, table: str) -> list[str]:
         return sorted(path.stem for path in (self.root / table).glob("*.parquet") if path.stem != _EMPTY)
 
+    def stamps(self, table: str) -> dict[str, str]:
+        """Of each part, by name, what changes when it does: its size and time."""
+        parts = {name: self.part(table, name).stat() for name in self.part_names(table)}
+        return {name: f"{now.st_size} {now.st_mtime_ns}" for name, now in parts.items()}
+
     def write(self, table: str, name: str, rows: pl.DataFrame) -> Path:
         """Write one part, whole or not at all, without rows of forgotten tweets.
 

@@ -40,11 +40,11 @@ FROM complete AS e JOIN included AS i USING (model_version, method, baseline, tw
 -- A text that forty people share is one observation, not forty: it has one score, which all forty weigh.
 CREATE MACRO sampled_texts_of(index_rows, explanation_rows) AS TABLE
 SELECT
-    model_version, method, baseline, coalesce(text_hash, 'tweet ' || tweet_id) AS text,
+    model_version, method, baseline, text_key(text_hash, tweet_id) AS text,
     arg_min(tweet_id, batch || ' ' || tweet_id) AS tweet_id, count(*) AS tweets,
     sum(1 / pi) AS w, sum((1 - pi) / pi ** 2) AS v, min(batch) AS batch, bit_xor(mark) AS mark
 FROM sampled_tweets_of(index_rows, explanation_rows)
-GROUP BY model_version, method, baseline, coalesce(text_hash, 'tweet ' || tweet_id);
+GROUP BY model_version, method, baseline, text_key(text_hash, tweet_id);
 
 CREATE VIEW sampled_tweets AS FROM sampled_tweets_of('explanation_index', 'explanations_parts');
 COMMENT ON VIEW sampled_tweets IS

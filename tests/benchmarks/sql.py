@@ -20,6 +20,7 @@ from _sql_store import LABELS, WORDS, create, grow
 
 from camembias import catalog, sqlfiles
 from camembias import store as stores
+from camembias.schemas_derived import DERIVED
 
 
 def refresh(root: Path) -> None:
@@ -28,7 +29,7 @@ def refresh(root: Path) -> None:
 
 def rebuild(root: Path) -> None:
     """From the explanations alone: nothing that an earlier refresh kept is there."""
-    for kept in ("explanation_index", "sampled_texts", "sums", "edited_scores"):
+    for kept in DERIVED:
         shutil.rmtree(root / kept)
     refresh(root)
 

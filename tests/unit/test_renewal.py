@@ -15,6 +15,7 @@ from camembias import blocks, catalog, renewal, sums, tombstones
 from camembias import store as stores
 from camembias.forget import forget
 from camembias.schemas import TABLES
+from camembias.schemas_derived import DERIVED
 from camembias.store import Store
 
 LABELS = ("avion", "autre")
@@ -76,7 +77,7 @@ def summed(store: Store) -> pl.DataFrame:
 
 def made_again(store: Store) -> pl.DataFrame:
     """`summed`, from explanations and draws alone."""
-    for table in ("explanation_index", "sampled_texts", "sums", "edited_scores"):
+    for table in DERIVED:
         shutil.rmtree(store.root / table)
     stored = stores.open_existing(store.root)
     catalog.refresh(stored)
