@@ -2,7 +2,8 @@
 
 A camembert-base sized model with random weights, scaled until Integrated Gradients is hard for it; invented tweets of
 about 34 tokens. The ways take turns, so that a machine that slows down slows all of them; read ratios, not speeds.
-About 12 minutes on two quiet cores; `--quick` about 2; `--soak N` measures memory over 2 x N explanations instead.
+On a GPU when there is one, as the worker. About 12 minutes on two quiet cores; `--quick` about 2; `--soak N` measures
+memory over 2 x N explanations instead.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 from captum.attr import LayerIntegratedGradients
 
+from camembias.checkpoint import best_device
 from camembias.settings import cpu_count
 from explain_worker.attribution import Attribution, explain
 from explain_worker.budget import token_budget
@@ -44,7 +46,7 @@ def scaled(size: str, vocabulary: int, scale: float) -> torch.nn.Module:
     for module in network.modules():
         if isinstance(module, torch.nn.Linear):
             module.weight.mul_(scale)
-    return network
+    return network.to(best_device())
 
 
 def tokenized(count: int) -> tuple[int, list[Row]]:
@@ -60,16 +62,16 @@ def tokenized(count: int) -> tuple[int, list[Row]]:
 def captum_one_by_one(network: torch.nn.Module, row: Row, targets: Sequence[int], positions: bool = True) -> None:
     """LayerIntegratedGradients, one tweet and one label a call. Without `positions`, as transformers-interpret does:
     `<pad>` as baseline, positions left to the model, the delta computed, and one pass for the prediction."""
-    ids = torch.tensor([row.ids])
+    ids = torch.tensor([row.ids], device=best_device())
     attention = torch.ones_like(ids)
     absent = SPECIAL_IDS["mask" if positions else "pad"]
-    baseline = ids.where(torch.tensor([row.special]).bool(), absent)
+    baseline = ids.where(torch.tensor([row.special], device=ids.device).bool(), absent)
 
     def logits(ids: torch.Tensor, attention: torch.Tensor, at: torch.Tensor | None = None) -> torch.Tensor:
         found: torch.Tensor = network(input_ids=ids, attention_mask=attention, position_ids=at).logits
         return found
 
-    extra = (attention, torch.arange(2, 2 + ids.shape[1])[None]) if positions else (attention,)
+    extra = (attention, torch.arange(2, 2 + ids.shape[1], device=ids.device)[None]) if positions else (attention,)
     method = LayerIntegratedGradients(logits, network.get_input_embeddings())  # type: ignore[operator]
     for target in targets:
         if not positions:
@@ -88,13 +90,13 @@ def captum_one_by_one(network: torch.nn.Module, row: Row, targets: Sequence[int]
 def exact(network: torch.nn.Module, row: Row, target: int, nodes: int = 300) -> list[float]:
     """Scores by plain autograd in the network's precision at many Gauss-Legendre nodes."""
     table = network.get_input_embeddings()  # type: ignore[operator]
-    ids = torch.tensor(row.ids)
-    end, start = (table(x).detach() for x in (ids, ids.where(torch.tensor(row.special).bool(), SPECIAL_IDS["mask"])))
+    ids, special = (torch.tensor(x, device=best_device()) for x in (row.ids, row.special))
+    end, start = (table(x).detach() for x in (ids, ids.where(special.bool(), SPECIAL_IDS["mask"])))
     total = torch.zeros_like(end)
-    points, weights = (torch.tensor(x) for x in np.polynomial.legendre.leggauss(nodes))
+    points, weights = (torch.tensor(x, device=ids.device) for x in np.polynomial.legendre.leggauss(nodes))
     for at, weight in zip(points.split(25), weights.split(25), strict=True):
         here = (start + (at[:, None, None] + 1) / 2 * (end - start)).requires_grad_()
-        positions = torch.arange(2, 2 + len(ids)).expand(len(here), -1)
+        positions = torch.arange(2, 2 + len(ids), device=ids.device).expand(len(here), -1)
         logits = network(inputs_embeds=here, position_ids=positions).logits
         [slope] = torch.autograd.grad(logits[:, target].sum(), here)
         total += (weight[:, None, None] / 2 * slope).sum(dim=0)
@@ -161,13 +163,11 @@ def main() -> None:
     size = "small" if given.quick else "base"
     scale = given.scale or SCALES[size]
     vocabulary, rows = tokenized(400)
-    network = scaled(size, vocabulary, scale)
+    network, device = scaled(size, vocabulary, scale), best_device()
     lengths = [len(row.ids) for row in rows]
     print(f"{sum(p.numel() for p in network.parameters()) / 1e6:.0f} M weights, {vocabulary} pieces, ")
-    print(
-        f"{np.mean(lengths):.1f} tokens a tweet, {cpu_count()} CPUs, bf16 in hardware: {has_bf16(torch.device('cpu'))}"
-    )
-    print(f"{given.threads} threads, scale {scale}", flush=True)
+    print(f"{np.mean(lengths):.1f} tokens a tweet, on {device.type}, bf16 in hardware: {has_bf16(device)}")
+    print(f"{cpu_count()} CPUs, {given.threads} threads, scale {scale}", flush=True)
     print(
         f"{missing_at_8(network, rows[:16]):.0%} of 16 tweets miss 5 % completeness at 8 Gauss-Legendre nodes",
         flush=True,
@@ -179,8 +179,9 @@ def main() -> None:
 
 def measure(network: torch.nn.Module, rows: Sequence[Row], rounds: int, count: int) -> None:
     threads = torch.get_num_threads()
-    ways = {"fp32": Passes(network, token_budget=token_budget(network, threads), streams=threads)}
-    if has_bf16(torch.device("cpu")):
+    streams = threads if best_device().type == "cpu" else 1
+    ways = {"fp32": Passes(network, token_budget=token_budget(network, streams), streams=streams)}
+    if has_bf16(best_device()):
         ways["bf16"] = replace(ways["fp32"], network=bf16_copy(network), precision="bf16")
     found: dict[str, list[Attribution]] = defaultdict(list)
 
