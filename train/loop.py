@@ -62,7 +62,7 @@ def fit(
     judge: Judge | None = None,
     loss: Callable[..., torch.Tensor] | None = None,
 ) -> list[dict[str, float]]:
-    """Train `model` in place, keeping the best epoch by `judge`, and tell of each epoch's judgement.
+    """Train `model` in place, keeping the best epoch by `judge`, and tell of each epoch's judgement. Its logits are fp32 then.
 
     Goes on from the last checkpoint in `folder`, with the weights that an undisturbed run would have; a finished run
     is only loaded.
@@ -87,6 +87,7 @@ def fit(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="mtime may not be reliable")  # it goes by the number then: as good
         trainer.train(resume_from_checkpoint=str(last) if last else None)
+    trainer.accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # else what it says stays rounded to bf16 or fp16
     return _history(trainer.state.log_history, judge)
 
 
@@ -187,6 +188,7 @@ def _arguments(recipe: Recipe, folder: Path, judge: Judge | None) -> TrainingArg
         metric_for_best_model=judge.name if judge else None,
         greater_is_better=True if judge else None,
         seed=recipe.seed,
+        use_cpu=not torch.cuda.is_available(),  # else it refuses bf16 there
         report_to=[],
         logging_strategy="no",
         log_level="error",

@@ -1,5 +1,6 @@
 """Real training of `tiny`: killed and resumed it is the same model; what it starts from is found or named."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -11,11 +12,14 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import torch
+from transformers import AutoModelForSequenceClassification
 
 from camembias import bundle, synthetic
 from camembias.errors import InputError
 from train import base, corpus, finetune, pretraining, table
-from train.classifier import Options
+from train.classifier import Options, fit
+from train.progress import silent
 from train.working import folder_of, working
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +78,15 @@ def test_killed_twice_and_resumed_it_is_the_same_model(labelled, tmp_path):
     assert rough["metrics"] == calm["metrics"]
     assert rough["model_version"] == calm["model_version"]  # a digest of weights and tokenizer
     assert not folder.exists()
+
+
+def test_trained_in_bf16_it_is_judged_by_the_fp32_logits_that_are_served(labelled, tmp_path):
+    made = finetune.plan(table.read(labelled), dataclasses.replace(QUICK, epochs=0.2, precision="bf16"))
+    fitted = fit(made.rows, made.labels, made.options, tmp_path / "work", silent, "")
+    texts = made.rows["text"].head(20).to_list()
+    fitted.model.save_pretrained(tmp_path / "saved")
+    served = AutoModelForSequenceClassification.from_pretrained(tmp_path / "saved", dtype=torch.float32)
+    assert np.allclose(fitted.logits(texts), dataclasses.replace(fitted, model=served).logits(texts), atol=1e-5)
 
 
 def test_what_is_no_model_of_its_kind_is_neither_removed_nor_trained_for(labelled, tmp_path):
