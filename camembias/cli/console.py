@@ -7,11 +7,15 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Annotated, Any
 
 import polars as pl
 import typer
+from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -32,6 +36,9 @@ from camembias.settings import BROKER_VARIABLE, MODEL_VARIABLE, STORE_VARIABLE
 from camembias.text import printable
 
 _KEPT = "\u200d\n\t\u00a0\u202f"  # what a terminal may be sent beside printable characters
+_LONGEST = 300  # characters of a cell: a tweet, but no manifest
+_BREAKABLE = 24  # a word this long may be broken to keep a column
+_PADDING = 3  # between columns
 _WIDE = 120  # columns of tables in a file or a pipe; rich would say 80, and fold them into ribbons
 
 
@@ -90,21 +97,80 @@ def print_text(text: str) -> None:
 
 
 def print_table(frame: pl.DataFrame, title: str | None = None) -> None:
-    """Rows of a query. Tweets are hostile text: control characters never reach the terminal."""
-    table = Table(title=Text(title) if title else None, title_justify="left")
-    for name, dtype in frame.schema.items():
-        table.add_column(Text(shown(name)), justify="right" if dtype.is_numeric() else "left", overflow="fold")
-    for row in frame.iter_rows():
-        table.add_row(*(Text(shown(value)) for value in row))
+    """Rows of a query. Tweets are hostile text: control characters never reach the terminal.
+
+    A value and its NAME_low and NAME_high make one column. What has no value, or no room, is named below.
+    """
+    empty = [name for name in frame.columns if frame.height and frame[name].null_count() == frame.height]
+    columns = {name: cells for name, cells in _columns(frame).items() if name not in empty}
+    headings = {name: _heading(shown(name), cells) for name, cells in columns.items()}
+    least = [_width([headings[name], *cells]) for name, cells in columns.items()]
+    fitting = max(1, sum(width <= out.width for width in accumulate(one + _PADDING for one in least)))
+    most = [max(map(cell_len, [*headings[name].split("\n"), *cells])) for name, cells in columns.items()]
+    widths = _shared(out.width - _PADDING * fitting, least[:fitting], most)
+    table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name, width in zip(columns, widths, strict=False):
+        justify: Any = "right" if frame[name].dtype.is_numeric() else "left"
+        table.add_column(Text(headings[name]), justify=justify, overflow="fold", width=width)
+    for row in zip(*list(columns.values())[:fitting], strict=True):
+        table.add_row(*map(Text, row))
+    notes = {"no value in": empty, "no room for (see --format csv, or widen)": list(columns)[fitting:]}
+    found = [f"{what}: {', '.join(map(shown, names))}" for what, names in notes.items() if names]
+    table.caption, table.caption_justify = Text("\n".join(found)) if found else None, "left"
     out.print(table)
+
+
+def _columns(frame: pl.DataFrame) -> dict[str, list[str]]:
+    """Cells as text, by column; bounds stand with the value that they are of."""
+    bounds = {name: (f"{name}_low", f"{name}_high") for name in frame.columns}
+    bounds = {name: both for name, both in bounds.items() if set(both) <= set(frame.columns)}
+    found = {}
+    for name in frame.columns:
+        cells = [shown(value) for value in frame[name]]
+        if name in bounds:
+            low, high = (map(shown, frame[end]) for end in bounds[name])
+            cells = [f"{one} [{lo},{hi}]" if lo or hi else one for one, lo, hi in zip(cells, low, high, strict=True)]
+        found[name] = [one if len(one) <= _LONGEST else f"{one[:_LONGEST]}…" for one in cells]
+    return {name: cells for name, cells in found.items() if not any(name in both for both in bounds.values())}
+
+
+def _heading(name: str, cells: list[str]) -> str:
+    """On several lines, broken after an underscore, where it is longer than what stands below."""
+    parts = [part for part in name.replace("_", "_ ").split(" ") if part]
+    width = max([_width(cells), *map(len, parts)], default=0)
+    lines = [""]
+    for part in parts:
+        if len(lines[-1] + part) <= width:
+            lines[-1] += part
+        else:
+            lines.append(part)
+    return "\n".join(lines)
+
+
+def _width(cells: list[str]) -> int:
+    """Of the longest word, up to where a word may be broken."""
+    return min(_BREAKABLE, max((cell_len(word) for cell in cells for word in cell.split()), default=0))
+
+
+def _shared(room: int, least: list[int], most: list[int]) -> list[int]:
+    """Widths that fill the room at most, those first that need little more than the least."""
+    widths, room = list(least), room - sum(least)
+    for done, at in enumerate(sorted(range(len(least)), key=lambda at: most[at] - least[at])):
+        more = max(0, min(most[at] - least[at], room // (len(least) - done)))
+        widths[at], room = widths[at] + more, room - more
+    return widths
 
 
 def shown(value: Any) -> str:
     """A cell as text, without control characters."""
     if value is None:
         return ""
+    if isinstance(value, pl.Series):
+        return ", ".join(map(shown, value))
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.3g}"
     return printable(str(value))
 
 

@@ -49,20 +49,20 @@ def test_effect_candidates_are_ranked_by_standard_errors(good_store: Store) -> N
 
 def test_without_edits_concept_words_are_expected_and_rare_words_have_no_verdict(good_store: Store) -> None:
     rows = ask(good_store, "verdicts")
-    assert [(row[0], row[2], row[3]) for row in rows] == [
+    assert [row[:3] for row in rows] == [
         ("train", "avion", "expected"),
         ("train", "viande", "expected"),
         ("vert", "avion", "expected"),
         ("vert", "viande", "expected"),
     ]
-    assert {row[4] for row in rows} == {None}  # a concept word is expected: no test asks about it
+    assert {row[3] for row in rows} == {None}  # a concept word is expected: no test asks about it
     assert ask(good_store, "verdict_counts") == [(label, "expected", 2) for label in ("avion", "viande")]
 
 
 def test_a_decision_of_a_reviewer_stands_beside_the_verdict(good_store: Store) -> None:
     put(good_store, "decisions", "d", [{"word": "train", "label": "avion", "decision": "expected", "reviewer": "x"}])
     catalog.refresh(good_store)
-    assert [(row[0], row[2], row[-1]) for row in ask(good_store, "verdicts", top="2")] == [
+    assert [(*row[:2], row[-1]) for row in ask(good_store, "verdicts", top="2")] == [
         ("train", "avion", "expected"),
         ("train", "viande", None),
     ]
