@@ -62,10 +62,10 @@ def fit(
     judge: Judge | None = None,
     loss: Callable[..., torch.Tensor] | None = None,
 ) -> list[dict[str, float]]:
-    """Train `model` in place, keeping the best epoch by `judge`, and tell of each epoch's judgement. Its logits are fp32 then.
+    """Train `model` in place, keeping the best epoch by `judge`, and tell of each epoch's judgement.
 
     Goes on from the last checkpoint in `folder`, with the weights that an undisturbed run would have; a finished run
-    is only loaded.
+    is only loaded. Whatever it was trained in, the model's logits are fp32 afterwards.
     """
     trainer = _Trainer(
         model=model,
