@@ -90,7 +90,7 @@ def looked_at(store: Store, say: Wording) -> dict[str, Any]:
     return {
         "up": up,
         "down": down,
-        "pushes": list(_pushes(pl.concat([up.rows, down.rows.reverse()]), say)),  # strongest push to strongest pull
+        "pushes": list(_pushes(pl.concat([up.rows, down.rows]).sort("mean_score", descending=True), say)),
         "concepts": concepts,
         "concepts_table": table(concepts.rows.to_dicts(), names, say.text["concepts_caption"], say, ("share",)),
     }

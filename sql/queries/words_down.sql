@@ -1,7 +1,7 @@
 -- name: words_down
 -- question: Which words push tweets away from each label most?
 -- unit: one label and word; scores in centred logits a tweet
--- caveat: what the model relies on, not what is true; only the model, method and baseline explained last; several words are looked at, some intervals miss 0 by chance
+-- caveat: ranked by the end of the interval nearer to 0, so that few tweets do not lead; what the model relies on, not what is true; only the model, method and baseline explained last; several words are looked at, some intervals miss 0 by chance
 -- param: label = NULL -- only this label; NULL: every label
 -- param: top = 20 -- words a label; NULL: all
 -- param: min_tweets = 5 -- fewest explained tweets with the word
@@ -12,5 +12,5 @@ WHERE (CAST($label AS VARCHAR) IS NULL OR label = CAST($label AS VARCHAR))
     AND tweets >= coalesce(CAST($min_tweets AS BIGINT), 1)
     AND mean_score < 0
 QUALIFY CAST($top AS BIGINT) IS NULL
-    OR row_number() OVER (PARTITION BY label ORDER BY mean_score ASC, word) <= CAST($top AS BIGINT)
-ORDER BY label, mean_score ASC, word;
+    OR row_number() OVER (PARTITION BY label ORDER BY high NULLS LAST, mean_score, word) <= CAST($top AS BIGINT)
+ORDER BY label, high NULLS LAST, mean_score, word;

@@ -16,7 +16,7 @@ from camembias.cli import app
 from camembias.errors import InputError, QueryError
 from camembias.store import Store
 
-from .conftest import DAY, LATER, design, explanation, prediction, put
+from .conftest import DAY, LATER, TEXTS, design, explanation, prediction, put
 
 Spoil = Callable[[str, list[dict[str, Any]]], dict[str, int]]
 
@@ -109,15 +109,34 @@ def test_words_up_sums_a_tweet_first_and_leaves_unconverged_and_partial_ones_out
 
 
 def test_words_down_mirror_words_up_with_two_labels(good_store: Store) -> None:
-    rows = ask(good_store, "words_down", label="avion", min_tweets="1", top="2")
-    assert [row[1] for row in rows] == ["nucléaire", "vert"]
-    assert rows[0][3:6] == close(1, 1, -1.0)
-    assert rows[0][6:8] == (None, None)  # one tweet has no interval
+    rows = ask(good_store, "words_down", label="avion", min_tweets="1", top="3")
+    # le has an interval, and the others of one tweet each have none: they come last, however far they push
+    assert [row[1] for row in rows] == ["le", "nucléaire", "vert"]
+    assert rows[1][3:6] == close(1, 1, -1.0)
+    assert rows[1][6:8] == (None, None)
     le = next(row for row in ask(good_store, "words_up", label="viande", min_tweets="2"))
     # viande: le is -0.1 in t1 and 0.3 in t3: mean 0.1, sd 0.2828, se 0.2
     assert le[1:5] == ("le", "function", 2, 2)
     half = 12.706205 * 0.2  # one degree of freedom
     assert le[5:] == close(0.1, 0.1 - half, 0.1 + half, 0.2, 0.5)
+
+
+def test_a_word_that_is_sure_to_push_comes_before_one_that_pushed_far_once(
+    good_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    for key, sure, unsure in (("u1", 0.9, 0.0), ("u2", 1.1, 6.0)):
+        monkeypatch.setitem(TEXTS, key, "constant rare")
+        made += [explanation(key, "avion", [sure, unsure]), explanation(key, "viande", [-sure, -unsure])]
+    put(good_store, "explanations", "u", made)
+    put(
+        good_store, "draws", "u", [{"design_id": "d", "tweet_id": key, "key": "all", "pi": 1.0} for key in ("u1", "u2")]
+    )
+    catalog.refresh(good_store)
+    # constant: mean 1, half of its interval 12.706 * 0.1; rare: mean 3, half 12.706 * 3
+    up = [row[1] for row in ask(good_store, "words_up", label="avion", min_tweets="2")]
+    assert up == ["train", "constant", "rare"]
+    assert [row[1] for row in ask(good_store, "words_down", label="viande", min_tweets="2")][:3] == up
 
 
 def test_ngrams_push_towards_a_label_or_away_from_it(good_store: Store) -> None:
