@@ -43,7 +43,9 @@ def over_time(rows: Sequence[Mapping[str, Any]], top: float, say: Wording) -> Ma
     data = [{**row, "month": f"{row['month']:%Y-%m-%d}"} for row in rows]
     base = alt.Chart(_values(data, "month", "share", "low", "high"))
     months = len({row["month"] for row in data})
-    x = alt.X("month:T", title=None, axis=alt.Axis(format="%Y-%m", tickCount=min(months, 4), labelOverlap=True))
+    by_month = months <= 36
+    axis = alt.Axis(format="%Y-%m" if by_month else "%Y", tickCount=min(months, 4), labelOverlap=True)
+    x = alt.X("month:T", title=None, axis=axis)
     y = alt.Y(
         "share:Q", title=None, scale=alt.Scale(domain=[0, top], nice=True), axis=alt.Axis(format="%", tickCount=4)
     )

@@ -59,11 +59,15 @@ class Wording:
         return self._tables[_OURS[column]].get(value, value) if column in _OURS else value
 
     def number(self, value: float, digits: int = 2) -> str:
-        shown = f"{value:.{digits}f}".replace("-", "−").replace(".", _POINT[self.lang])
-        return NONE if not math.isfinite(value) else shown
+        """With so many decimals; from 1,000 on with none, in groups of three digits."""
+        if not math.isfinite(value):
+            return NONE
+        if abs(value) >= 1000:
+            return self.count(round(value))
+        return f"{value:.{digits}f}".replace("-", "−").replace(".", _POINT[self.lang])
 
     def count(self, value: int) -> str:
-        return f"{value:,}".replace(",", _GROUP[self.lang])
+        return f"{value:,}".replace("-", "−").replace(",", _GROUP[self.lang])
 
     def percent(self, share: float) -> str:
         return self.number(100 * share, 1) + _PERCENT[self.lang]

@@ -324,3 +324,10 @@ def test_names_the_extra_that_is_missing(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(MissingExtra, match=r"'altair' is not installed.*camembias\[report\]"):
         write_report(store.create(tmp_path / "store"), tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()
+
+
+def test_large_numbers_have_groups_and_no_decimals() -> None:
+    english, french = Wording("en"), Wording("fr")
+    assert [english.number(value) for value in (999.994, 117369.57, -1234.5)] == ["999.99", "117,370", "−1,234"]
+    assert french.number(-117369.57) == "−117\u202f370"
+    assert [english.number(value) for value in (float("nan"), float("inf"))] == ["–", "–"]
