@@ -95,9 +95,13 @@ def _show_planted(store: Path, planted: Path) -> None:
     from camembias import store as stores
 
     found = stores.open_existing(store)
-    columns = ["word", "label", "verdict", "q_verdict", "association", "reliance", "effect", "flip_rate"]
-    shown = catalog.run_query(found, sqlfiles.query("verdicts"), {"top": "15"}).select(columns)
-    print_table(shown, "words and labels: association in training, reliance and effect in logits, and the verdict")
+    shown = catalog.run_query(found, sqlfiles.query("verdicts"), {"top": "15"})
+    shown = shown.select(
+        "word", "label", "verdict", "q_verdict", pl.col("^(association|reliance|effect)(_low|_high)?$")
+    )
+    print_table(
+        shown, "words and labels: association in training, reliance and effect in logits [95 %], and the verdict"
+    )
     ranked = catalog.run_query(found, sqlfiles.query("word_label"), {"min_tweets": "3"}).filter(~pl.col("concept"))
     verdicts = catalog.run_sql(found, "SELECT word, label, verdict, q_verdict FROM current_word_label_verdict")
     rows = []
