@@ -86,6 +86,7 @@ def train(made: Plan, target: Path, tell: Tell = silent, resume: bool = False) -
     a bundle, when the base model cannot be loaded, or when that folder holds a run that this one may not go on with.
     """
     target = bundle.replaceable(target)
+    loop.precision(made.options.precision)  # refused before anything is made
     with working(target, _identity(made), resume) as folder:
         random_folds = None
         if made.options.folds:

@@ -7,6 +7,7 @@ survives a restart, checkpoints by the clock, and going on from the last whole c
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 import warnings
@@ -20,6 +21,7 @@ import numpy.typing as npt
 import torch
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 
+from camembias.errors import InputError
 from train.progress import Steps, Tell
 
 Dataset = torch.utils.data.Dataset[dict[str, Any]]
@@ -92,7 +94,12 @@ def fit(
 
 
 def precision(wanted: str) -> str:
-    """`auto` is bf16 or fp16 on a GPU, whichever it has, and fp32 on a CPU, where bf16 pays on some only."""
+    """`auto` is bf16 or fp16 on a GPU, whichever it has, and fp32 on a CPU, where bf16 pays on some only.
+
+    Raises InputError for fp16 on a CPU: nothing there would be fp16.
+    """
+    if wanted == "fp16" and not torch.cuda.is_available():
+        raise InputError("--precision fp16 needs a GPU, and PyTorch sees none; take auto, fp32 or bf16")
     if wanted != "auto":
         return wanted
     if not torch.cuda.is_available():
@@ -170,6 +177,7 @@ def _stalled(history: Sequence[dict[str, float]], name: str, patience: int | Non
 
 def _arguments(recipe: Recipe, folder: Path, judge: Judge | None) -> TrainingArguments:
     kind = precision(recipe.precision)
+    os.environ["ACCELERATE_MIXED_PRECISION"] = "no"  # else it stays as the last run in this process left it
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=recipe.epochs,

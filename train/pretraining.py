@@ -77,6 +77,7 @@ def pretrain(
     InputError as `train` does; what `target` may hold is an adapted model.
     """
     target = bundle.replaceable(target, bundle.PRETRAINED)
+    loop.precision(options.precision)  # refused before anything is made
     with working(target, _identity(corpus, options), resume) as folder:
         tokenizer, model = base.masked(options.base_model, corpus.train, options.max_length, options.seed)
         rows = Texts(tokenizer, corpus.train, options.max_length)

@@ -140,7 +140,9 @@ def doctor(store: StoreOption = DEFAULT_STORE) -> None:
 
 def _emit(frame: pl.DataFrame, format_: Format, target: Path | None, title: str | None = None) -> None:
     nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
-    if format_ is Format.TABLE and target is None:
+    if format_ is Format.TABLE and target is None and frame.columns == ["explain_key", "explain_value"]:
+        print_text("\n".join(frame["explain_value"]))  # a plan is a drawing
+    elif format_ is Format.TABLE and target is None:
         print_table(frame, title)
     elif format_ is Format.PARQUET:
         if target is None:

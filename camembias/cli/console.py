@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import accumulate
@@ -39,6 +40,7 @@ _KEPT = "\u200d\n\t\u00a0\u202f"  # what a terminal may be sent beside printable
 _LONGEST = 300  # characters of a cell: a tweet, but no manifest
 _BREAKABLE = 24  # a word this long may be broken to keep a column
 _PADDING = 3  # between columns
+_NO_ROOM = "no room for (see --format csv, or widen)"
 _WIDE = 120  # columns of tables in a file or a pipe; rich would say 80, and fold them into ribbons
 
 
@@ -102,49 +104,53 @@ def print_table(frame: pl.DataFrame, title: str | None = None) -> None:
     A value and its NAME_low and NAME_high make one column. What has no value, or no room, is named below.
     """
     empty = [name for name in frame.columns if frame.height and frame[name].null_count() == frame.height]
-    columns = {name: cells for name, cells in _columns(frame).items() if name not in empty}
+    columns = {name: cells for name, cells in _columns(frame, empty).items() if name not in empty}
     headings = {name: _heading(shown(name), cells) for name, cells in columns.items()}
     least = [_width([headings[name], *cells]) for name, cells in columns.items()]
     fitting = max(1, sum(width <= out.width for width in accumulate(one + _PADDING for one in least)))
     most = [max(map(cell_len, [*headings[name].split("\n"), *cells])) for name, cells in columns.items()]
     widths = _shared(out.width - _PADDING * fitting, least[:fitting], most)
-    table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name, width in zip(columns, widths, strict=False):
         justify: Any = "right" if frame[name].dtype.is_numeric() else "left"
         table.add_column(Text(headings[name]), justify=justify, overflow="fold", width=width)
     for row in zip(*list(columns.values())[:fitting], strict=True):
         table.add_row(*map(Text, row))
-    notes = {"no value in": empty, "no room for (see --format csv, or widen)": list(columns)[fitting:]}
-    found = [f"{what}: {', '.join(map(shown, names))}" for what, names in notes.items() if names]
-    table.caption, table.caption_justify = Text("\n".join(found)) if found else None, "left"
-    out.print(table)
+    if title:
+        out.print(Text(title, style="italic"))
+    if columns:
+        out.print(table)
+    for what, names in {"no value in": empty, _NO_ROOM: list(columns)[fitting:]}.items():
+        if names:
+            out.print(Text(f"{what}: {', '.join(map(shown, names))}", style="dim"))
 
 
-def _columns(frame: pl.DataFrame) -> dict[str, list[str]]:
-    """Cells as text, by column; bounds stand with the value that they are of."""
-    bounds = {name: (f"{name}_low", f"{name}_high") for name in frame.columns}
-    bounds = {name: both for name, both in bounds.items() if set(both) <= set(frame.columns)}
-    found = {}
+def _columns(frame: pl.DataFrame, empty: Sequence[str]) -> dict[str, list[str]]:
+    """Cells as text, by column; bounds stand with the value that they are of, if there is one."""
+    found: dict[str, list[str]] = {}
+    inside: set[str] = set()
     for name in frame.columns:
         cells = [shown(value) for value in frame[name]]
-        if name in bounds:
-            low, high = (map(shown, frame[end]) for end in bounds[name])
+        ends = (f"{name}_low", f"{name}_high")
+        if name not in empty and name not in inside and set(ends) <= set(frame.columns):
+            low, high = (map(shown, frame[end]) for end in ends)
             cells = [f"{one} [{lo},{hi}]" if lo or hi else one for one, lo, hi in zip(cells, low, high, strict=True)]
+            inside.update(ends)
         found[name] = [one if len(one) <= _LONGEST else f"{one[:_LONGEST]}…" for one in cells]
-    return {name: cells for name, cells in found.items() if not any(name in both for both in bounds.values())}
+    return {name: cells for name, cells in found.items() if name not in inside}
 
 
 def _heading(name: str, cells: list[str]) -> str:
-    """On several lines, broken after an underscore, where it is longer than what stands below."""
-    parts = [part for part in name.replace("_", "_ ").split(" ") if part]
-    width = max([_width(cells), *map(len, parts)], default=0)
+    """On several lines, broken after an underscore or a space, where it is longer than what stands below."""
+    parts = re.findall(r"[^_ ]+[_ ]*|^[_ ]+", name)
+    width = max([_width(cells), *(len(part.rstrip()) for part in parts)], default=0)
     lines = [""]
     for part in parts:
-        if len(lines[-1] + part) <= width:
+        if len(lines[-1] + part.rstrip()) <= width:
             lines[-1] += part
         else:
             lines.append(part)
-    return "\n".join(lines)
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _width(cells: list[str]) -> int:
@@ -170,7 +176,7 @@ def shown(value: Any) -> str:
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, float):
-        return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.3g}"
+        return f"{value:,.0f}" if 999.5 <= abs(value) < 1e15 else f"{value:.3g}"
     return printable(str(value))
 
 

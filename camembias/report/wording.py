@@ -62,7 +62,7 @@ class Wording:
         """With so many decimals; from 1,000 on with none, in groups of three digits."""
         if not math.isfinite(value):
             return NONE
-        if abs(value) >= 1000:
+        if abs(round(value, digits)) >= 1000:
             return self.count(round(value))
         return f"{value:.{digits}f}".replace("-", "−").replace(".", _POINT[self.lang])
 

@@ -13,7 +13,8 @@ WITH findings AS (
         ORDER BY
             list_position(
                 ['confirmed_bias', 'confirmed_away', 'unconfirmed', 'model_only', 'unused_association', 'expected'], verdict
-            ), q_verdict, p_verdict, abs(effect) DESC NULLS LAST, abs(reliance) DESC, word, label
+            ), q_verdict, p_verdict, greatest(reliance_low, -reliance_high) DESC NULLS LAST,
+                abs(effect) DESC NULLS LAST, abs(reliance) DESC, word, label
     ) <= CAST($top AS BIGINT)
 ),
 drawn AS (

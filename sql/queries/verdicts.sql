@@ -16,5 +16,6 @@ WHERE (CAST($label AS VARCHAR) IS NULL OR label = CAST($label AS VARCHAR))
 ORDER BY
     list_position(
         ['confirmed_bias', 'confirmed_away', 'unconfirmed', 'model_only', 'unused_association', 'expected', 'weak'], verdict
-    ), q_verdict, p_verdict, reliance_q, abs(effect) DESC NULLS LAST, abs(reliance) DESC, word, label
+    ), q_verdict, p_verdict, greatest(reliance_low, -reliance_high) DESC NULLS LAST,
+    abs(effect) DESC NULLS LAST, abs(reliance) DESC, word, label
 LIMIT CAST($top AS BIGINT);

@@ -18,7 +18,7 @@ from transformers import AutoModelForSequenceClassification
 from camembias import bundle, synthetic
 from camembias.errors import InputError
 from train import base, corpus, finetune, pretraining, table
-from train.classifier import Options, fit
+from train.classifier import Classifier, Options, fit
 from train.progress import silent
 from train.working import folder_of, working
 
@@ -81,12 +81,27 @@ def test_killed_twice_and_resumed_it_is_the_same_model(labelled, tmp_path):
 
 
 def test_trained_in_bf16_it_is_judged_by_the_fp32_logits_that_are_served(labelled, tmp_path):
-    made = finetune.plan(table.read(labelled), dataclasses.replace(QUICK, epochs=0.2, precision="bf16"))
-    fitted = fit(made.rows, made.labels, made.options, tmp_path / "work", silent, "")
-    texts = made.rows["text"].head(20).to_list()
-    fitted.model.save_pretrained(tmp_path / "saved")
+    def trained(precision: str, name: str) -> Classifier:
+        made = finetune.plan(table.read(labelled), dataclasses.replace(QUICK, epochs=0.2, precision=precision))
+        return fit(made.rows, made.labels, made.options, tmp_path / name, silent, "")
+
+    texts = pl.read_csv(labelled)["text"].head(20).to_list()
+    before, reduced, after = trained("fp32", "a"), trained("bf16", "b"), trained("fp32", "c")
+    reduced.model.save_pretrained(tmp_path / "saved")
     served = AutoModelForSequenceClassification.from_pretrained(tmp_path / "saved", dtype=torch.float32)
-    assert np.allclose(fitted.logits(texts), dataclasses.replace(fitted, model=served).logits(texts), atol=1e-5)
+    assert np.allclose(reduced.logits(texts), dataclasses.replace(reduced, model=served).logits(texts), atol=1e-5)
+    assert np.abs(reduced.logits(texts) - before.logits(texts)).max() > 1e-5
+    assert np.array_equal(after.logits(texts), before.logits(texts))  # bf16 ends with the run that asked for it
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU has fp16")
+def test_fp16_is_refused_without_a_gpu_before_anything_is_made(labelled, tmp_path):
+    made = finetune.plan(table.read(labelled), dataclasses.replace(QUICK, precision="fp16"))
+    with pytest.raises(InputError, match="--precision fp16 needs a GPU"):
+        finetune.train(made, tmp_path / "m")
+    with pytest.raises(InputError, match="--precision fp16 needs a GPU"):
+        pretraining.pretrain(corpus.read(labelled), tmp_path / "m", pretraining.Options("tiny", precision="fp16"))
+    assert [path.name for path in tmp_path.iterdir()] == []
 
 
 def test_what_is_no_model_of_its_kind_is_neither_removed_nor_trained_for(labelled, tmp_path):

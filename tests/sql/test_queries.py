@@ -16,7 +16,7 @@ from camembias.cli import app
 from camembias.errors import InputError, QueryError
 from camembias.store import Store
 
-from .conftest import DAY, LATER, TEXTS, design, explanation, prediction, put
+from .conftest import DAY, LATER, TEXTS, design, explanation, prediction, put, tweet
 
 Spoil = Callable[[str, list[dict[str, Any]]], dict[str, int]]
 
@@ -129,6 +129,8 @@ def test_a_word_that_is_sure_to_push_comes_before_one_that_pushed_far_once(
         monkeypatch.setitem(TEXTS, key, "constant rare")
         made += [explanation(key, "avion", [sure, unsure]), explanation(key, "viande", [-sure, -unsure])]
     put(good_store, "explanations", "u", made)
+    put(good_store, "tweets", "u", [tweet(key, "constant rare") for key in ("u1", "u2")])
+    put(good_store, "concepts", "u", [{"label": "avion", "word": word} for word in ("constant", "rare")])
     put(
         good_store, "draws", "u", [{"design_id": "d", "tweet_id": key, "key": "all", "pi": 1.0} for key in ("u1", "u2")]
     )
@@ -137,6 +139,11 @@ def test_a_word_that_is_sure_to_push_comes_before_one_that_pushed_far_once(
     up = [row[1] for row in ask(good_store, "words_up", label="avion", min_tweets="2")]
     assert up == ["train", "constant", "rare"]
     assert [row[1] for row in ask(good_store, "words_down", label="viande", min_tweets="2")][:3] == up
+    found = [row[0] for row in ask(good_store, "verdicts", label="avion")]
+    assert found.index("constant") < found.index("rare")  # both are expected; the effect of neither was measured
+    for top in range(1, 9):  # examples are of the findings that are shown
+        shown = {row[:2] for row in ask(good_store, "verdicts", top=str(top))}
+        assert {row[:2] for row in ask(good_store, "finding_examples", top=str(top))} == shown
 
 
 def test_ngrams_push_towards_a_label_or_away_from_it(good_store: Store) -> None:

@@ -328,6 +328,8 @@ def test_names_the_extra_that_is_missing(tmp_path: Path, monkeypatch: pytest.Mon
 
 def test_large_numbers_have_groups_and_no_decimals() -> None:
     english, french = Wording("en"), Wording("fr")
-    assert [english.number(value) for value in (999.994, 117369.57, -1234.5)] == ["999.99", "117,370", "−1,234"]
+    assert [english.number(value) for value in (999.994, 999.996, 117369.57, -1234.5)] == [
+        *("999.99", "1,000", "117,370", "−1,234")
+    ]
     assert french.number(-117369.57) == "−117\u202f370"
     assert [english.number(value) for value in (float("nan"), float("inf"))] == ["–", "–"]
