@@ -19,7 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from camembias.scoring import Scorer
-from camembias.synthetic import SHARES, Plant, tweets
+from camembias.synthetic import SHARES, Plant, carry, tweets
 from camembias.text import normalise, words
 
 _TEXT, _REAL, _WHOLE = pl.String(), pl.Float64(), pl.Int64()
@@ -32,6 +32,7 @@ Effects = Mapping[str, npt.NDArray[np.float64]]  # of a word on each label, (lab
 
 PURITIES: Final = (0.6, 0.7, 0.8, 0.9, 0.95)
 RATES: Final = (0.012, 0.02, 0.03)
+_LOOKED_AT = 800  # texts, for those without a word
 ENOUGH_TWEETS = 50  # explained tweets with it, from which a used plant has to be found
 LEAST_Z = 3.0  # of a word and a label in the fresh draw, for their association to be a fact
 # As many of each kind as there are purities; which word gets which is drawn.
@@ -92,18 +93,34 @@ def tied(association: Mapping[Pair, float]) -> dict[str, list[str]]:
     return found
 
 
-def insertion_effects(scorer: Scorer, wanted: Collection[str], texts: Sequence[str], count: int = 500) -> Effects:
-    """The oracle: mean change of centred logits when a word is put before or after up to `count` texts without it."""
-    clean = [normalise(text) for text in texts]
-    held = [{span.word for span in words(text)} for text in clean]
+def insertion_effects(
+    scorer: Scorer, planted: Sequence[Plant], others: Collection[str], texts: Sequence[str], count: int = 500
+) -> Effects:
+    """The oracle: mean change of centred logits when a word is put into up to `count` texts without it.
+
+    A planted word is put where its kind goes and spelt as there, by the generator's own hand; another one stands before
+    or after the text, in the spelling that is most frequent in `texts`. A model reads "Dovar" and "dovar" as two words.
+    """
+    kinds = {plant.word: plant.kind for plant in planted}
+    spans = [words(normalise(text)) for text in texts]
+    clean = [normalise(text) for text in texts[:_LOOKED_AT]]
+    spelt = Counter((span.word, span.surface) for found in spans for span in found)
+    spelling = {word: surface for (word, surface), _ in reversed(spelt.most_common())}
+    held = [{span.word for span in found} for found in spans]
     before = scorer.logits(clean).astype(np.float64)
     found = {}
-    for word in sorted(wanted):
-        rows = [row for row, inside in enumerate(held) if word not in inside][:count]
-        after = [f"{word} {clean[row]}" if row % 2 else f"{clean[row]} {word}" for row in rows]
+    for word in sorted({*kinds, *others}):
+        rows = [row for row in range(len(clean)) if word not in held[row]][:count]
+        after = [_with(word, spelling.get(word, word), kinds.get(word), clean[row], row) for row in rows]
         change = scorer.logits(after) - before[rows]
         found[word] = (change - change.mean(axis=1, keepdims=True)).mean(axis=0)
     return found
+
+
+def _with(word: str, spelt: str, kind: str | None, text: str, row: int) -> str:
+    if kind is not None:
+        return carry(random.Random(f"{word} {row}"), kind, word, text)
+    return f"{spelt} {text}" if row % 2 else f"{text} {spelt}"
 
 
 @dataclass(frozen=True, slots=True)

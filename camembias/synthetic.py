@@ -148,7 +148,7 @@ def _original(rng: random.Random, label: str, planted: bool, plants: Sequence[Pl
             word = rng.choice(vocabulary.NEUTRAL[plant.kind])
         else:
             continue
-        text = _carry(rng, plant.kind, word, text)
+        text = carry(rng, plant.kind, word, text)
     return f"{text} {_link(rng)}" if rng.random() < 0.15 else text
 
 
@@ -179,7 +179,7 @@ def _contract(preposition: str, phrase: str) -> str:
     return f"{contracted} {noun}" if contracted else f"{preposition} {phrase}"
 
 
-def _carry(rng: random.Random, kind: str, word: str, text: str) -> str:
+def carry(rng: random.Random, kind: str, word: str, text: str) -> str:
     """`text` with `word` put where its kind goes; a name or a first word gets its capital."""
     carrier = rng.choice(vocabulary.CARRIERS[kind])
     if kind == "name" or carrier.startswith("{word}") or ". {word}" in carrier:

@@ -105,7 +105,7 @@ def _mark(
     from camembias import catalog, exam
 
     verdicts, witnesses = catalog.run_sql(store, _VERDICTS), catalog.run_sql(store, _WITNESSES)
-    effects = _oracle(bundle, {*witnesses["word"], *(plant.word for plant in plants)}, stream)
+    effects = _oracle(bundle, plants, set(witnesses["word"]), stream)
     truth = exam.Truth(plants, association, effects, catalog.run_sql(store, _FLOOR)["floor"][0] or 0.05)
     table, found = exam.graded(verdicts, truth), exam.discoveries(verdicts, truth)
     rankings = exam.rankings(witnesses, truth)
@@ -125,13 +125,13 @@ def _mark(
     }
 
 
-def _oracle(bundle: Bundle, words: set[str], stream: Path) -> dict[tuple[str, str], float]:
+def _oracle(bundle: Bundle, plants: tuple[Plant, ...], words: set[str], stream: Path) -> dict[tuple[str, str], float]:
     from camembias import exam
     from camembias.scoring import Scorer
     from camembias.settings import cpu_count
 
     scorer = Scorer.open(bundle.layout, bundle.layout.onnx, bundle.manifest.max_length, cpu_count())
-    found = exam.insertion_effects(scorer, words, pl.read_csv(stream, n_rows=800)["text"].to_list())
+    found = exam.insertion_effects(scorer, plants, words, pl.read_csv(stream)["text"].to_list())
     return {
         (word, name): float(effect)
         for word, effects in found.items()

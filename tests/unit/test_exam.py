@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import product
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -150,3 +151,36 @@ def test_what_goes_with_a_label_or_keeps_away_from_it_is_tied() -> None:
 def test_topical_words_do_not_stand_alone() -> None:
     witnesses = pl.DataFrame({"word": ["@relais", "🦊", "menu", "donc"], "label": ["viande"] * 4})
     assert exam.standing_alone(witnesses, truth())["word"].to_list() == ["@relais", "🦊", "donc"]
+
+
+class Listening:
+    """A model that hears one spelling alone: its first logit counts it, its second is 0."""
+
+    def __init__(self, spelling: str) -> None:
+        self.spelling, self.heard = spelling, []
+
+    def logits(self, texts: list[str]) -> np.ndarray:
+        self.heard = list(texts)
+        return np.array([[2.0 * text.count(self.spelling), 0.0] for text in texts], dtype=np.float32)
+
+
+def test_the_oracle_spells_a_word_as_tweets_do() -> None:
+    """A planted name has its capital; Paris is written so more often than paris. Logits are centred: 2, 0 is 1, -1."""
+    texts = ["Vive Paris", "Paris !", "paris", *(f"tweet {number}" for number in range(700))]
+    name = Plant("dextivia", "name", "avion", 0.02, 0.9)
+    for spelling, word in (("Dextivia", "dextivia"), ("Paris", "paris")):
+        model = Listening(spelling)
+        found = exam.insertion_effects(model, [name], ["paris"], texts, 500)
+        assert found[word].tolist() == [1.0, -1.0]
+    assert exam.insertion_effects(Listening("paris"), [name], ["paris"], texts)["paris"].tolist() == [0.0, 0.0]
+
+
+def test_the_oracle_puts_a_plant_where_its_kind_goes_and_no_word_where_it_is() -> None:
+    model = Listening("")
+    adverb = Plant("forcément", "adverb", "avion", 0.02, 0.9)
+    texts = ["forcément, non", *(f"tweet {number}" for number in range(300))]
+    exam.insertion_effects(model, [adverb], [], texts)
+    assert len(model.heard) == 300  # the last that was asked: not the text that holds it
+    assert {text.replace(" !", "").split("tweet")[0] for text in model.heard} == {"", "Forcément, "}
+    ends = {text.rsplit(" ", 1)[-1] for text in model.heard if not text.startswith("F")}
+    assert ends == {"forcément", "!"}  # "tweet 1, forcément" and "tweet 1. Forcément !"
