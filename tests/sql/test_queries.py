@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 from camembias import catalog, sqlfiles, store, text
 from camembias.cli import app
 from camembias.errors import InputError, QueryError
+from camembias.report import sections
+from camembias.report.wording import Wording
 from camembias.store import Store
 
 from .conftest import DAY, LATER, TEXTS, design, explanation, prediction, put, tweet
@@ -124,21 +126,21 @@ def test_words_down_mirror_words_up_with_two_labels(good_store: Store) -> None:
 def test_a_word_that_is_sure_to_push_comes_before_one_that_pushed_far_once(
     good_store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    scores = {"u1": (0.9, 0.0), "u2": (1.1, 6.0), "u3": (0.9, 0.0), "u4": (1.1, 6.0), "u5": (1.0, 3.0)}
     made = []
-    for key, sure, unsure in (("u1", 0.9, 0.0), ("u2", 1.1, 6.0)):
+    for key, (sure, unsure) in scores.items():
         monkeypatch.setitem(TEXTS, key, "constant rare")
         made += [explanation(key, "avion", [sure, unsure]), explanation(key, "viande", [-sure, -unsure])]
     put(good_store, "explanations", "u", made)
-    put(good_store, "tweets", "u", [tweet(key, "constant rare") for key in ("u1", "u2")])
+    put(good_store, "tweets", "u", [tweet(key, "constant rare") for key in scores])
     put(good_store, "concepts", "u", [{"label": "avion", "word": word} for word in ("constant", "rare")])
-    put(
-        good_store, "draws", "u", [{"design_id": "d", "tweet_id": key, "key": "all", "pi": 1.0} for key in ("u1", "u2")]
-    )
+    put(good_store, "draws", "u", [{"design_id": "d", "tweet_id": key, "key": "all", "pi": 1.0} for key in scores])
     catalog.refresh(good_store)
-    # constant: mean 1, half of its interval 12.706 * 0.1; rare: mean 3, half 12.706 * 3
-    up = [row[1] for row in ask(good_store, "words_up", label="avion", min_tweets="2")]
-    assert up == ["train", "constant", "rare"]
-    assert [row[1] for row in ask(good_store, "words_down", label="viande", min_tweets="2")][:3] == up
+    # constant: mean 1, half of its interval 2.776 * 0.045; rare: mean 3, half 2.776 * 1.34
+    assert [row[1] for row in ask(good_store, "words_up", label="avion")] == ["constant", "rare"]
+    assert [row[1] for row in ask(good_store, "words_down", label="viande")] == ["constant", "rare"]
+    charts = sections.looked_at(good_store, Wording("en"))["pushes"]  # which are drawn from push to pull
+    assert [[row[0] for row in one["table"].rows] for one in charts] == [["rare", "constant"], ["constant", "rare"]]
     found = [row[0] for row in ask(good_store, "verdicts", label="avion")]
     assert found.index("constant") < found.index("rare")  # both are expected; the effect of neither was measured
     for top in range(1, 9):  # examples are of the findings that are shown

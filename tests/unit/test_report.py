@@ -6,7 +6,7 @@ import json
 import re
 import sys
 import tomllib
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,7 +15,7 @@ import pytest
 
 from camembias import catalog, sqlfiles, store
 from camembias.errors import InputError, MissingExtra
-from camembias.report import write_report
+from camembias.report import charts, write_report
 from camembias.report.wording import TEMPLATES, Wording
 from camembias.schemas import TABLES
 from camembias.store import Store
@@ -333,3 +333,12 @@ def test_large_numbers_have_groups_and_no_decimals() -> None:
     ]
     assert french.number(-117369.57) == "−117\u202f370"
     assert [english.number(value) for value in (float("nan"), float("inf"))] == ["–", "–"]
+
+
+@pytest.mark.parametrize(("months", "length"), [(12, len("2012-01")), (48, len("2012"))])
+def test_long_times_are_labelled_by_year(months: int, length: int) -> None:
+    rows = [
+        {"month": date(2012 + at // 12, at % 12 + 1, 1), "share": 0.5, "low": 0.4, "high": 0.6} for at in range(months)
+    ]
+    ticks = re.findall(r">(20\d\d(?:-\d\d)?)<", charts.over_time(rows, 1.0, Wording("en")))
+    assert {len(tick) for tick in ticks} == {length}
