@@ -102,15 +102,15 @@ def insertion_effects(
     or after the text, in the spelling that is most frequent in `texts`. A model reads "Dovar" and "dovar" as two words.
     """
     kinds = {plant.word: plant.kind for plant in planted}
-    spans = [words(normalise(text)) for text in texts]
-    clean = [normalise(text) for text in texts[:_LOOKED_AT]]
+    clean = [normalise(text) for text in texts]
+    spans = [words(text) for text in clean]
     spelt = Counter((span.word, span.surface) for found in spans for span in found)
     spelling = {word: surface for (word, surface), _ in reversed(spelt.most_common())}
-    held = [{span.word for span in found} for found in spans]
-    before = scorer.logits(clean).astype(np.float64)
+    held = [{span.word for span in found} for found in spans[:_LOOKED_AT]]
+    before = scorer.logits(clean[:_LOOKED_AT]).astype(np.float64)
     found = {}
     for word in sorted({*kinds, *others}):
-        rows = [row for row in range(len(clean)) if word not in held[row]][:count]
+        rows = [row for row, inside in enumerate(held) if word not in inside][:count]
         after = [_with(word, spelling.get(word, word), kinds.get(word), clean[row], row) for row in rows]
         change = scorer.logits(after) - before[rows]
         found[word] = (change - change.mean(axis=1, keepdims=True)).mean(axis=0)

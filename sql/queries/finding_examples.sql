@@ -10,11 +10,7 @@ WITH findings AS (
     FROM current_word_label_verdict
     WHERE verdict <> 'weak'
     QUALIFY CAST($top AS BIGINT) IS NULL OR row_number() OVER (
-        ORDER BY
-            list_position(
-                ['confirmed_bias', 'confirmed_away', 'unconfirmed', 'model_only', 'unused_association', 'expected'], verdict
-            ), q_verdict, p_verdict, greatest(reliance_low, -reliance_high) DESC NULLS LAST,
-                abs(effect) DESC NULLS LAST, abs(reliance) DESC, word, label
+        ORDER BY finding_key(verdict, q_verdict, p_verdict, reliance_low, reliance_high, effect, reliance), word, label
     ) <= CAST($top AS BIGINT)
 ),
 drawn AS (

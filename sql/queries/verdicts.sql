@@ -13,9 +13,5 @@ SELECT
 FROM current_word_label_verdict
 WHERE (CAST($label AS VARCHAR) IS NULL OR label = CAST($label AS VARCHAR))
     AND CASE WHEN CAST($verdict AS VARCHAR) IS NULL THEN verdict <> 'weak' ELSE verdict = CAST($verdict AS VARCHAR) END
-ORDER BY
-    list_position(
-        ['confirmed_bias', 'confirmed_away', 'unconfirmed', 'model_only', 'unused_association', 'expected', 'weak'], verdict
-    ), q_verdict, p_verdict, greatest(reliance_low, -reliance_high) DESC NULLS LAST,
-    abs(effect) DESC NULLS LAST, abs(reliance) DESC, word, label
+ORDER BY finding_key(verdict, q_verdict, p_verdict, reliance_low, reliance_high, effect, reliance), word, label
 LIMIT CAST($top AS BIGINT);

@@ -148,6 +148,14 @@ def test_a_word_that_is_sure_to_push_comes_before_one_that_pushed_far_once(
         assert {row[:2] for row in ask(good_store, "finding_examples", top=str(top))} == shown
 
 
+def test_a_plan_is_printed_as_it_is_drawn(good_store: Store) -> None:
+    done = CliRunner().invoke(app, ["sql", "EXPLAIN SELECT 1", "--store", str(good_store.root)])
+    assert done.exit_code == 0
+    [plan] = catalog.run_sql(good_store, "EXPLAIN SELECT 1")["explain_value"]
+    assert plan.count("\n") > 3
+    assert done.stdout == plan + "\n"
+
+
 def test_ngrams_push_towards_a_label_or_away_from_it(good_store: Store) -> None:
     rows = ask(good_store, "ngrams", label="avion", min_tweets="1")
     assert [(row[1], row[2], row[3], row[4]) for row in rows] == [
