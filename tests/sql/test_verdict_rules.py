@@ -44,10 +44,9 @@ def verdicts(rows: list[dict[str, Any]], asked: str) -> list[Any]:
         connection.execute("CREATE TABLE decisions AS SELECT 'x' AS word, 'x' AS label, 'x' AS decision, 'x' AS note")
         for _, macro in sqlfiles.statements("macros"):
             connection.execute(macro)
-        wanted = "CREATE TABLE word_label_verdict"
         script = dict(sqlfiles.statements("views"))["60_verdict"]
         for statement in duckdb.extract_statements(script):
-            if wanted in statement.query:
+            if "tested_pairs" in statement.query:
                 connection.execute(statement)
         found = connection.sql(f"SELECT {asked} FROM word_label_verdict ORDER BY word").fetchall()
         return [value for (value,) in found]
