@@ -1,7 +1,8 @@
 """The table `sampled_texts`: a part is a block of texts, which are summed together.
 
 A text stays in the block that it came into, and what is new comes last: so a refresh looks at new texts only, and
-makes sums of few blocks. What the parts were made from is noted beside them.
+makes sums of few blocks. A block that changes gets a new part, and its old one goes when blocks change the next time:
+people may be reading it. What the parts were made from is noted beside them.
 It knows rows and parts. It does not know SQL, nor what is summed.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,7 +23,8 @@ from camembias.store import Store
 
 TABLE = "sampled_texts"
 BLOCK = 16_384  # texts: 2 million scores of five labels, which fit a small memory
-TEXTS = 1  # what its rows say; another number, and all are made again
+TEXTS = 2  # what its rows and names of parts say; another number, and all are made again
+_PART = re.compile(r"(?P<number>\d{6,})-v(?P<version>\d{6})-(?P<state>[0-9a-f]{16})")  # the view takes the last version
 _KEY = ["model_version", "method", "baseline", "text"]
 
 Sources = Mapping[str, Mapping[str, str]]  # table → part → what changes when the part does
@@ -44,7 +47,9 @@ def added(before: Sources, now: Sources) -> dict[str, list[str]] | None:
 
 
 def names(store: Store) -> list[str]:
-    return store.part_names(TABLE)
+    """The parts that count, of each block its last version; by number."""
+    found = (match for match in map(_PART.fullmatch, store.part_names(TABLE)) if match)
+    return list({match["number"]: match[0] for match in found}.values())
 
 
 def settle(store: Store, rows: pl.DataFrame, among: pl.Series | None, sources: Sources) -> None:
@@ -54,9 +59,9 @@ def settle(store: Store, rows: pl.DataFrame, among: pl.Series | None, sources: S
     texts puts right.
     """
     rows = tombstones.without(store, TABLE, rows)  # while a tweet is being forgotten, it is still in the index
-    parts = {int(name.split("-")[0]): name for name in names(store)}
-    for name in set(names(store)) - set(parts.values()):  # when this was killed, both states of a block may be there
+    for name in set(store.part_names(TABLE)) - set(names(store)):  # replaced the last time, or when this was killed
         store.part(TABLE, name).unlink()
+    parts = {int(name.split("-")[0]): name for name in names(store)}
     these = pl.lit(True) if among is None else pl.col("text").is_in(among.implode())
     old, rows = store.scan(TABLE).filter(these).collect(), rows.filter(these)
     placed = rows.join(old.select(*_KEY, "block", was="mark"), on=_KEY, how="left")
@@ -86,11 +91,12 @@ def _dealt(store: Store, parts: Mapping[int, str], fresh: pl.DataFrame) -> pl.Da
 def _put(store: Store, number: int, block: pl.DataFrame, was: str | None) -> None:
     marks = block.sort(_KEY).select(*_KEY, "mark").write_csv()
     state = hashlib.sha256(f"{TEXTS} {marks}".encode()).hexdigest()[:16]
-    name = f"{number:06}-{state}"
-    if name != was and block.height:
-        store.write(TABLE, name, block.sort("batch", "tweet_id"))
-    if was and (name != was or not block.height):
-        store.part(TABLE, was).unlink()
+    before = _PART.fullmatch(was or "")
+    if not block.height:
+        store.part(TABLE, was).unlink() if was else None
+    elif not before or before["state"] != state:
+        version = int(before["version"]) + 1 if before else 1
+        store.write(TABLE, f"{number:06}-v{version:06}-{state}", block.sort("batch", "tweet_id"))
 
 
 def _note(store: Store) -> Path:

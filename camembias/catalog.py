@@ -24,6 +24,7 @@ from camembias.store import Store
 
 STORE_VARIABLE = "camembias_store"
 _BATCH_ROWS = 100_000
+_ROW_GROUP = 30_720  # a quarter of DuckDB's: tables of some 100,000 rows are read and written by all threads then
 _OF_THE_SYSTEM = (duckdb.OperationalError, duckdb.FatalException)  # no room on the disk or in memory: the SQL is well
 _SILENT = "SET enable_progress_bar = false"  # DuckDB would draw one on stdout, into what a program reads
 _EXPLAIN = re.compile(r"\s*EXPLAIN\b(\s+ANALYZE\b)?(\s*\((?!\s*(?i:SELECT|WITH|FROM)\b)[^()]*\))?", re.IGNORECASE)
@@ -90,7 +91,10 @@ def _new_database(target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database that takes the place of `target` when the block ends well; else nothing is left of it."""
     with replacing(target) as temporary:
         try:
-            with duckdb.connect(str(temporary)) as connection:
+            with duckdb.connect() as connection:
+                connection.execute(f"SET temp_directory = {_quoted(f'{temporary}.tmp')}")
+                connection.execute(f"ATTACH {_quoted(str(temporary))} AS audit (ROW_GROUP_SIZE {_ROW_GROUP})")
+                connection.execute("USE audit")
                 connection.execute("BEGIN")  # else each statement would be written twice, to the log first
                 yield connection
                 connection.execute("COMMIT")

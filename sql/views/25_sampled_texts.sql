@@ -1,9 +1,9 @@
--- Refresh keeps the parts as sampled_texts_of('explanation_index', 'explanations_parts') would have them.
-SET preserve_insertion_order = false;  -- a third less time, and nobody asks for an order
-CREATE TABLE sampled_texts AS
-SELECT model_version, method, baseline, tweet_id, tweets, w, v FROM sampled_texts_parts;
-RESET preserve_insertion_order;
-COMMENT ON TABLE sampled_texts IS
+-- Refresh keeps the parts as sampled_texts_of('explanation_index', 'explanations_parts') would have them. Of a block's parts
+-- the last counts: one that it replaced stays for a while, because queries may be reading it.
+CREATE VIEW sampled_texts AS
+SELECT model_version, method, baseline, tweet_id, tweets, w, v
+FROM sampled_texts_parts SEMI JOIN (SELECT max(part) AS part FROM sampled_texts_parts GROUP BY block) USING (part);
+COMMENT ON VIEW sampled_texts IS
     'one row a model, method, baseline and text of sampled_tweets, as of the last refresh: copies of a text are one observation';
 COMMENT ON COLUMN sampled_texts.tweet_id IS 'the first of its tweets that was explained: what stands for them all';
 COMMENT ON COLUMN sampled_texts.tweets IS 'sampled tweets with the text';

@@ -21,7 +21,7 @@ from camembias.store import Store
 LABELS = ("avion", "autre")
 DAY = stores.now()
 SCOPE = {"method": "ig", "baseline": "mask"}
-KEPT = "SELECT * EXCLUDE block FROM sampled_texts_parts"
+KEPT = "SELECT * EXCLUDE (block, part) FROM sampled_texts_parts WHERE part IN ('{}')"
 WHOLE = "FROM sampled_texts_of('explanation_index', 'explanations_parts')"
 tweets, texts = st.sampled_from(["t1", "t2", "t3"]), st.sampled_from(["h1", "h2", None])
 MODEL = {"d": "m", "e": "n", "late": "m"}  # of a design
@@ -64,7 +64,10 @@ def new_store(root) -> Store:
 
 
 def agrees(store: Store) -> bool:
-    kept, whole = (catalog.run_sql(store, sql).sort("model_version", "text") for sql in (KEPT, WHOLE))
+    asked = (KEPT.format("', '".join(blocks.names(store))), WHOLE)
+    kept, whole = (catalog.run_sql(store, sql).sort("model_version", "text") for sql in asked)
+    seen = catalog.run_sql(store, "FROM sampled_texts")
+    assert seen.sort(seen.columns).equals(whole.select(seen.columns).sort(seen.columns))
     pi = "SELECT model_version, tweet_id, pi FROM {} ORDER BY ALL"
     there = catalog.run_sql(store, pi.format("inclusion SEMI JOIN sampled_tweets USING (model_version, tweet_id)"))
     return kept.equals(whole.select(kept.columns)) and there.equals(catalog.run_sql(store, pi.format("sampled_tweets")))
@@ -213,6 +216,16 @@ def test_a_forgotten_tweet_is_in_no_text_and_no_sum(made) -> None:
     assert catalog.run_sql(made, "SELECT tweet_id FROM sampled_texts").rows() == [("t1",)]
     assert catalog.run_sql(made, "SELECT DISTINCT tweets FROM word_label_sums").rows() == [(1,)]
     assert made.part_names("sums") != before
+
+
+def test_a_query_that_began_before_a_refresh_can_end_after_it(made) -> None:
+    """It found the parts of blocks that the refresh replaces."""
+    found = [made.part(blocks.TABLE, name) for name in blocks.names(made)]
+    happens(made, 3, "draws", ("t1", 1.0, "d"))
+    catalog.refresh(made)
+    assert found != [made.part(blocks.TABLE, name) for name in blocks.names(made)]
+    assert all(part.exists() for part in found)
+    assert agrees(made)
 
 
 def test_blocks_that_stay_are_not_summed_again(made, monkeypatch) -> None:
