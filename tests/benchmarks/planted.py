@@ -9,6 +9,7 @@ two cores.
 import argparse
 import json
 import math
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -64,6 +65,13 @@ def main() -> None:
                 f"    {name:12} average precision {average[name]:.3f}, precision@k {precision[name]:.3f}; "
                 f"average precision among planted words and words of no label {alone[name]:.3f}"
             )
+    means = {name: statistics.fmean(one["average_precision"][name] for one in planted) for name in WITNESSES}
+    ahead = sum(
+        one["average_precision"]["verdict"] >= max(one["average_precision"][name] for name in WITNESSES[:-1])
+        for one in planted
+    )
+    print("\naverage precision, mean over seeds: " + ", ".join(f"{name} {mean:.3f}" for name, mean in means.items()))
+    print(f"    the verdict ranks no worse than the best single witness in {ahead} of {len(planted)} seeds")
     print(f"\nrecall of used plants in {ENOUGH_TWEETS} or more explained tweets")
     for purity in PURITIES:
         found, of = (sum(one[f"{what}_{purity:.0%}"] for one in planted) for what in ("confirmed", "used"))
