@@ -40,6 +40,17 @@ def share(hits: int, of: int) -> str:
     return f"{hits}/{of} = {hits / of:.2f} [{low:.2f}, {high:.2f}]"
 
 
+def ranking(planted: list[dict]) -> str:
+    found = {name: [one["average_precision"][name] for one in planted] for name in WITNESSES}
+    means = ", ".join(f"{name} {statistics.fmean(values):.3f}" for name, values in found.items())
+    alone = [max(values) for values in zip(*(found[name] for name in WITNESSES if name != "verdict"), strict=True)]
+    ahead = sum(verdict >= best for verdict, best in zip(found["verdict"], alone, strict=True))
+    return (
+        f"\naverage precision, mean over seeds: {means}; of whichever witness is best {statistics.fmean(alone):.3f}\n"
+        f"    the verdict ranks no worse than the best single witness in {ahead} of {len(planted)} seeds"
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3, 4, 5])
@@ -65,13 +76,8 @@ def main() -> None:
                 f"    {name:12} average precision {average[name]:.3f}, precision@k {precision[name]:.3f}; "
                 f"average precision among planted words and words of no label {alone[name]:.3f}"
             )
-    means = {name: statistics.fmean(one["average_precision"][name] for one in planted) for name in WITNESSES}
-    ahead = sum(
-        one["average_precision"]["verdict"] >= max(one["average_precision"][name] for name in WITNESSES[:-1])
-        for one in planted
-    )
-    print("\naverage precision, mean over seeds: " + ", ".join(f"{name} {mean:.3f}" for name, mean in means.items()))
-    print(f"    the verdict ranks no worse than the best single witness in {ahead} of {len(planted)} seeds")
+    if planted:
+        print(ranking(planted))
     print(f"\nrecall of used plants in {ENOUGH_TWEETS} or more explained tweets")
     for purity in PURITIES:
         found, of = (sum(one[f"{what}_{purity:.0%}"] for one in planted) for what in ("confirmed", "used"))

@@ -37,7 +37,9 @@ def settled(store: Store, texts: Texts, among: set[str] | None = None) -> dict[s
 
 
 def held(store: Store) -> pl.DataFrame:
-    return pl.concat([pl.DataFrame(schema=TABLES[blocks.TABLE]), *(store.read(blocks.TABLE, name) for name in blocks.names(store))])
+    return pl.concat(
+        [pl.DataFrame(schema=TABLES[blocks.TABLE]), *(store.read(blocks.TABLE, name) for name in blocks.names(store))]
+    )
 
 
 def marks(store: Store) -> list[tuple[str, int]]:
