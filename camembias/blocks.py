@@ -1,7 +1,7 @@
 """The table `sampled_texts`: a part is a block of texts, which are summed together.
 
 A text stays in the block that it came into, and what is new comes last: so a refresh looks at new texts only, and
-makes sums of few blocks. A block that changes gets a new part, and its old one goes when blocks change the next time:
+makes sums of few blocks. A block that changes gets a new part, and its old one stays for an hour, while it has texts:
 people may be reading it. What the parts were made from is noted beside them.
 It knows rows and parts. It does not know SQL, nor what is summed.
 """
@@ -11,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
@@ -25,6 +27,7 @@ TABLE = "sampled_texts"
 BLOCK = 16_384  # texts: 2 million scores of five labels, which fit a small memory
 TEXTS = 2  # what its rows and names of parts say; another number, and all are made again
 _PART = re.compile(r"(?P<number>\d{6,})-v(?P<version>\d{6})-(?P<state>[0-9a-f]{16})")  # the view takes the last version
+KEPT = 3600  # seconds for which a part that was replaced stays; no query takes longer
 _KEY = ["model_version", "method", "baseline", "text"]
 
 Sources = Mapping[str, Mapping[str, str]]  # table → part → what changes when the part does
@@ -48,8 +51,12 @@ def added(before: Sources, now: Sources) -> dict[str, list[str]] | None:
 
 def names(store: Store) -> list[str]:
     """The parts that count, of each block its last version; by number."""
-    found = (match for match in map(_PART.fullmatch, store.part_names(TABLE)) if match)
-    return list({match["number"]: match[0] for match in found}.values())
+    return list({match["number"]: match[0] for match in _versions(store)}.values())
+
+
+def _versions(store: Store) -> Iterator[re.Match[str]]:
+    """The parts that count or did, those of a block one after another."""
+    return filter(None, map(_PART.fullmatch, store.part_names(TABLE)))
 
 
 def settle(store: Store, rows: pl.DataFrame, among: pl.Series | None, sources: Sources) -> None:
@@ -59,11 +66,10 @@ def settle(store: Store, rows: pl.DataFrame, among: pl.Series | None, sources: S
     texts puts right.
     """
     rows = tombstones.without(store, TABLE, rows)  # while a tweet is being forgotten, it is still in the index
-    for name in set(store.part_names(TABLE)) - set(names(store)):  # replaced the last time, or when this was killed
-        store.part(TABLE, name).unlink()
+    _tidy(store)
     parts = {int(name.split("-")[0]): name for name in names(store)}
     these = pl.lit(True) if among is None else pl.col("text").is_in(among.implode())
-    old, rows = store.scan(TABLE).filter(these).collect(), rows.filter(these)
+    old, rows = store.scan(TABLE, parts.values()).filter(these).collect(), rows.filter(these)
     placed = rows.join(old.select(*_KEY, "block", was="mark"), on=_KEY, how="left")
     changed = placed.filter(pl.col("mark") != pl.col("was"))["block"]
     gone = old.join(rows, on=_KEY, how="anti")["block"]
@@ -79,6 +85,17 @@ def settle(store: Store, rows: pl.DataFrame, among: pl.Series | None, sources: S
     write_text(_note(store), json.dumps({"texts": TEXTS, "blocks": names(store), "sources": sources}))
 
 
+def _tidy(store: Store) -> None:
+    """Remove parts that were replaced an hour ago, and those of another version of camembias."""
+    versions = list(_versions(store))
+    for name in set(store.part_names(TABLE)) - {match[0] for match in versions}:
+        store.part(TABLE, name).unlink()
+    for old, new in pairwise(versions):
+        replaced = store.part(TABLE, new[0]).stat().st_mtime
+        if old["number"] == new["number"] and replaced < time.time() - KEPT:
+            store.part(TABLE, old[0]).unlink()
+
+
 def _dealt(store: Store, parts: Mapping[int, str], fresh: pl.DataFrame) -> pl.DataFrame:
     """With their blocks: the last one, where it is under a quarter full and so cheap to sum again, and new ones."""
     last = max(parts, default=-1)
@@ -92,8 +109,10 @@ def _put(store: Store, number: int, block: pl.DataFrame, was: str | None) -> Non
     marks = block.sort(_KEY).select(*_KEY, "mark").write_csv()
     state = hashlib.sha256(f"{TEXTS} {marks}".encode()).hexdigest()[:16]
     before = _PART.fullmatch(was or "")
-    if not block.height:
-        store.part(TABLE, was).unlink() if was else None
+    if not block.height:  # else one that it replaced would be the last
+        for version in _versions(store):
+            if int(version["number"]) == number:
+                store.part(TABLE, version[0]).unlink()
     elif not before or before["state"] != state:
         version = int(before["version"]) + 1 if before else 1
         store.write(TABLE, f"{number:06}-v{version:06}-{state}", block.sort("batch", "tweet_id"))

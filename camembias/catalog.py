@@ -17,7 +17,7 @@ import duckdb
 import polars as pl
 
 from camembias import locks, renewal, sqlfiles
-from camembias.errors import InputError, QueryError, StoreError
+from camembias.errors import InputError, QueryError, StoreBusy, StoreError
 from camembias.files import REMEDIES, readable, replacing
 from camembias.sqlfiles import Query
 from camembias.store import Store
@@ -88,8 +88,13 @@ def _may_be_replaced(path: Path) -> bool:
 
 @contextmanager
 def _new_database(target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database that takes the place of `target` when the block ends well; else nothing is left of it."""
+    """A database that takes the place of `target` when the block ends well; else nothing is left of it.
+
+    What a client that may write has logged beside `target` goes, too: it does not fit another file, which could then
+    not be opened.
+    """
     with replacing(target) as temporary:
+        _log(temporary).unlink(missing_ok=True)  # of a process that was killed, and had this number
         try:
             with duckdb.connect() as connection:
                 connection.execute(f"SET temp_directory = {_quoted(f'{temporary}.tmp')}")
@@ -102,7 +107,12 @@ def _new_database(target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         except _OF_THE_SYSTEM as err:
             raise _unwritten(err, target) from err
         finally:
-            temporary.with_name(f"{temporary.name}.wal").unlink(missing_ok=True)
+            _log(temporary).unlink(missing_ok=True)
+        _log(target).unlink(missing_ok=True)
+
+
+def _log(database: Path) -> Path:
+    return database.with_name(f"{database.name}.wal")
 
 
 def _unwritten(err: duckdb.Error, target: Path) -> Exception:
@@ -169,11 +179,24 @@ def reading(store: Store) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection to the published database, pointed at where the store is now."""
     if not store.catalog.exists():
         raise StoreError(f"'{store.root}' has no audit.duckdb; make it with: camembias refresh --store {store.root}")
-    with store.shared(), duckdb.connect(str(store.catalog), read_only=True) as connection:
-        connection.execute(_SILENT)
+    with store.shared(), _opened(store.catalog, f"camembias refresh --store {store.root}") as connection:
         connection.execute("SET TimeZone = 'UTC'")
         connection.execute(f"SET VARIABLE {STORE_VARIABLE} = {_quoted(str(store.root.resolve()))}")
         yield connection
+
+
+def _opened(path: Path, remedy: str) -> duckdb.DuckDBPyConnection:
+    """To be read alone. Raises StoreBusy while another program may write to it, StoreError when it is damaged."""
+    try:
+        connection = duckdb.connect(str(path), read_only=True)
+    except duckdb.Error as err:
+        if "Could not set lock" in str(err):
+            raise StoreBusy(
+                f"'{path}' is open for writing in another program; close it there, or open it read-only"
+            ) from err
+        raise StoreError(f"'{path}' cannot be read ({_one_line(err)}); run: {remedy}") from err
+    connection.execute(_SILENT)
+    return connection
 
 
 def run_query(store: Store, query: Query, values: Mapping[str, str | None] | None = None) -> pl.DataFrame:

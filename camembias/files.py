@@ -36,6 +36,7 @@ def replacing(path: Path) -> Iterator[Path]:
     _refuse_no_file(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
+        temporary.unlink(missing_ok=True)  # of a process that was killed, and had this number
         yield temporary
         with temporary.open("rb") as handle:
             os.fsync(handle.fileno())

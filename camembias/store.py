@@ -15,7 +15,7 @@ import platform
 import secrets
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -105,8 +105,11 @@ class Store:
         except FileNotFoundError:
             raise PartMissing(f"no part '{name}' in '{self.root / table}'; was the store moved or cleaned?") from None
 
-    def scan(self, table: str) -> pl.LazyFrame:
-        return pl.scan_parquet(self.root / table / "*.parquet", schema=TABLES[table], missing_columns="insert")
+    def scan(self, table: str, names: Iterable[str] | None = None) -> pl.LazyFrame:
+        """All parts, or these."""
+        parts = None if names is None else [self.part(table, name) for name in (_EMPTY, *names)]
+        where = parts or self.root / table / "*.parquet"
+        return pl.scan_parquet(where, schema=TABLES[table], missing_columns="insert")
 
     def ledger(self, serving_version: str) -> pl.DataFrame:
         """What decides resuming: the units of work whose parts are all written, oldest first."""
