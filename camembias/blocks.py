@@ -110,9 +110,9 @@ def _put(store: Store, number: int, block: pl.DataFrame, was: str | None) -> Non
     state = hashlib.sha256(f"{TEXTS} {marks}".encode()).hexdigest()[:16]
     before = _PART.fullmatch(was or "")
     if not block.height:  # else one that it replaced would be the last
-        for version in _versions(store):
-            if int(version["number"]) == number:
-                store.part(TABLE, version[0]).unlink()
+        for part in _versions(store):
+            if int(part["number"]) == number:
+                store.part(TABLE, part[0]).unlink()
     elif not before or before["state"] != state:
         version = int(before["version"]) + 1 if before else 1
         store.write(TABLE, f"{number:06}-v{version:06}-{state}", block.sort("batch", "tweet_id"))

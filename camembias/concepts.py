@@ -11,6 +11,7 @@ import polars as pl
 
 from camembias.errors import InputError
 from camembias.schemas import TABLES
+from camembias.text import as_word
 
 if TYPE_CHECKING:
     from camembias.store import Store
@@ -20,7 +21,7 @@ SHIPPED = Path(__file__).parent / "concepts.toml"
 
 
 def read(path: Path = SHIPPED) -> dict[str, list[str]]:
-    """Label → its concept words, lower-cased, from a TOML file of `label = [words]`. Raises InputError."""
+    """Label → its concept words, as they are counted, from a TOML file of `label = [words]`. Raises InputError."""
     try:
         body = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as err:
@@ -28,7 +29,10 @@ def read(path: Path = SHIPPED) -> dict[str, list[str]]:
     for label, words in body.items():
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise InputError(f"'{path}': '{label}' must be a list of words")
-    return {label: [word.lower() for word in words] for label, words in body.items()}
+        for word in words:
+            if as_word(word) is None:
+                raise InputError(f"'{path}': '{word}' of '{label}' is not one word; list its words one by one")
+    return {label: [as_word(word) or "" for word in words] for label, words in body.items()}
 
 
 def put(store: Store, concepts: Mapping[str, Iterable[str]]) -> int:

@@ -13,6 +13,7 @@ import polars as pl
 
 from camembias.errors import InputError
 from camembias.schemas import TABLES
+from camembias.text import as_word
 
 if TYPE_CHECKING:
     from camembias.store import Store
@@ -36,7 +37,7 @@ def read(path: Path) -> pl.DataFrame:
     schema = TABLES["decisions"]
     rows = rows.with_columns(pl.lit(None, pl.String()).alias(name) for name in schema if name not in rows.columns)
     made = rows.select(pl.col(name).str.strip_chars().replace("", None) for name in schema).with_columns(
-        pl.col("word").str.replace(r"^'([=+\-@])", "$1").str.to_lowercase()
+        pl.col("word").str.replace(r"^'([=+\-@])", "$1").map_elements(_counted, pl.String())
     )
     made = made.filter(pl.col("decision").is_not_null())
     for row in made.iter_rows(named=True):
@@ -48,6 +49,10 @@ def read(path: Path) -> pl.DataFrame:
     if twice.height:
         raise InputError(f"'{path}': two decisions on '{twice['word'][0]}' for '{twice['label'][0]}'; keep one")
     return made
+
+
+def _counted(word: str) -> str:
+    return as_word(word) or word
 
 
 def put(store: Store, path: Path) -> int:

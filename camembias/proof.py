@@ -10,6 +10,7 @@ import html
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import polars as pl
@@ -61,7 +62,10 @@ def search(root: Path, ids: Collection[str], texts: Collection[str]) -> Search:
         unfinished = path != root and path.suffix == ".tmp"  # a job may be writing it: it cannot be unpacked
         for where, body, needles in _bodies(path, forms, not unfinished):
             found.bytes += len(body)
-            if any(one in body and form.search(body) for one, form in needles) and name + where not in found.places:
+            if (
+                any(body.find(one) >= 0 and form.search(body) for one, form in needles)
+                and name + where not in found.places
+            ):
                 found.places.append(name + where)
     return found
 
@@ -71,18 +75,22 @@ def _needles(ids: Iterable[bytes], texts: Iterable[bytes]) -> Needles:
     return tuple((one, re.compile(form)) for one, form in pairs)
 
 
-def _bodies(path: Path, forms: _Forms, unpack: bool) -> Iterator[tuple[str, bytes, Needles]]:
+def _bodies(path: Path, forms: _Forms, unpack: bool) -> Iterator[tuple[str, bytes | mmap, Needles]]:
     """(where in the file, bytes, what to look for in them)."""
-    body = path.read_bytes()
-    if unpack and body.startswith(b"PAR1"):
-        yield "", body, forms.sure
-        for column in pl.read_parquet(body).iter_columns():
+    with path.open("rb") as handle:
+        head = handle.read(12)
+        parquet, database = head.startswith(b"PAR1"), catalog.is_database(head)
+        if unpack and (parquet or database):  # these may be larger than the memory
+            with mmap(handle.fileno(), 0, access=ACCESS_READ) as whole:
+                yield "", whole, forms.sure
+    if unpack and parquet:
+        for column in pl.read_parquet(path).iter_columns():
             yield f": {column.name}", _lines(column.to_frame()), forms.escaped
-    elif unpack and catalog.is_database(body):
-        yield "", body, forms.sure
+    elif unpack and database:
         for table, frame in catalog.tables_of(path):
             yield f": {table}", _lines(frame), forms.escaped
     else:
+        body = path.read_bytes()
         yield "", body, forms.plain
         yield "", body, forms.escaped  # JSON, and what the scripts of a page hold
         if unpack:

@@ -181,10 +181,19 @@ def words(text: str) -> list[Word]:
     new = tuple.__new__  # a third of the time goes into Word's own constructor otherwise
     for chunk in text.split():  # no word holds whitespace, and chunks recur: each is cut once
         at = text.index(chunk, at)
-        for word, surface, start, stop in _cut(chunk):
+        for word, surface, start, stop in (_cut if len(chunk) <= _RECURS else _cut.__wrapped__)(chunk):
             found.append(new(Word, (word, surface, at + start, at + stop)))
         at += len(chunk)
     return found
+
+
+def as_word(text: str) -> str | None:
+    """The word that a person wrote, as it is counted in tweets; None where it is not one word."""
+    found = words(normalise(text))
+    return found[0].word if len(found) == 1 else None
+
+
+_RECURS = 100  # characters; what is longer hardly recurs, and would fill the memory
 
 
 @lru_cache(maxsize=1 << 17)

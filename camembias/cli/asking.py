@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import polars as pl
 import typer
@@ -153,8 +154,16 @@ def _emit(frame: pl.DataFrame, format_: Format, target: Path | None, title: str 
     elif format_ is Format.JSON:
         _text(frame.write_json(), target)
     else:
-        flat = frame.with_columns(pl.col(name).map_elements(str, return_dtype=pl.String()) for name in nested)
+        flat = frame.with_columns(
+            pl.Series(name, [_as_json(one) for one in frame[name]], pl.String()) for name in nested
+        )
         _text(flat.with_columns(_inert(flat)).write_csv(), target)
+
+
+def _as_json(value: Any) -> str | None:
+    """A list, array or struct, as one cell of a table can hold it."""
+    plain = value.to_list() if isinstance(value, pl.Series) else value
+    return None if plain is None else json.dumps(plain, ensure_ascii=False, default=str)
 
 
 def _inert(frame: pl.DataFrame) -> list[pl.Expr]:

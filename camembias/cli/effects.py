@@ -35,15 +35,15 @@ def effects(
     from camembias import store as stores
     from camembias.scoring import Scorer
     from camembias.settings import cpu_count
-    from camembias.text import words as cut
+    from camembias.text import as_word
 
     with needs("batch"):
         from batch import effects as stage
     bundle = bundles.load(model)
     _ = bundle.serving_version  # raises before any work when there is no ONNX yet
     target = stores.open_existing(store)
-    given = [found[0].word for text in word or [] if len(found := cut(text)) == 1]
-    if len(given) < len(word or []):
+    given = [as_word(text) for text in word or []]
+    if None in given:
         raise InputError(f"--word {word}: give one word each time, as `camembias query words_up` shows it")
     catalog.refresh(target)
     mine = {"model": bundle.model_version}

@@ -152,12 +152,18 @@ def _ask_sample(
     store: Store, bundle: Bundle, size: int, strategy: Strategy, words: list[str], top: int | None, how: How
 ) -> Asked:
     from camembias import requests, sampling
+    from camembias.text import as_word
 
     if words and strategy is not Strategy.WORD:
         raise InputError(f"--word and --words need --strategy word, not '{strategy.value}'")
+    named = [as_word(word) for word in words]
+    if None in named:
+        raise InputError(
+            f"--word '{words[named.index(None)]}' is not one word; give one each time, as words_up shows it"
+        )
     if strategy is Strategy.WORD and not words:
-        words = sampling.candidate_words(store, bundle, top or 50)
-    return requests.ask_sample(store, bundle, size, strategy.value, how, [word.lower() for word in words])
+        named = [*sampling.candidate_words(store, bundle, top or 50)]
+    return requests.ask_sample(store, bundle, size, strategy.value, how, [word for word in named if word])
 
 
 def _ask_query(

@@ -43,7 +43,7 @@ WITH measured AS (
     SELECT
         r.* REPLACE (coalesce(c.mean_score, r.mean_score) AS mean_score, coalesce(c.df, r.df) AS df),
         coalesce(e.floor, f.floor) AS floor, coalesce(c.se_cluster, r.se_tweet) AS se,
-        coalesce(c.by_author, false) AND e.by_author AS by_author,
+        CASE WHEN e.tweets IS NOT NULL THEN coalesce(c.by_author, false) AND e.by_author END AS by_author,
         e.tweets AS edited_tweets, e.mean_score AS effect, e.low AS effect_low, e.high AS effect_high,
         e.floor AS effect_floor, e.within_floor AS effect_within_floor, e.whole_score AS effect_whole,
         e.mean_change_of_p AS effect_on_p, e.flip_rate, e.p_towards AS effect_p_towards, e.p_away AS effect_p_away

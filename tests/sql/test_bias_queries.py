@@ -78,6 +78,22 @@ def test_the_table_of_verdicts_comes_back_with_decisions(good_store: Store, tmp_
     assert rows == [("@vigie", "avion", "bias", "house account")]
 
 
+def test_a_decision_finds_its_word_however_an_editor_wrote_it(good_store, tmp_path):
+    path = tmp_path / "decisions.csv"
+    path.write_text("word,label,decision\nMain-d’œuvre,avion,bias\n'@Vigie,avion,bias\n", encoding="utf-8")
+    decisions.put(good_store, path)
+    catalog.refresh(good_store)
+    assert catalog.run_sql(good_store, "SELECT word FROM decisions ORDER BY word").rows() == [
+        ("@vigie",),
+        ("main-d'œuvre",),
+    ]
+
+
+def test_whether_authors_make_an_error_is_not_said_of_words_that_were_not_edited(good_store):
+    found = catalog.run_sql(good_store, "SELECT DISTINCT by_author FROM word_label_verdict WHERE edited_tweets IS NULL")
+    assert found.rows() == [(None,)]
+
+
 @pytest.mark.parametrize(
     ("body", "named"),
     [

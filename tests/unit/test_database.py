@@ -17,7 +17,9 @@ from camembias import store as stores
 from camembias.errors import StoreBusy, StoreError
 from camembias.store import Store
 
-WRITES = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); c.execute('CREATE TABLE mine (x INT)'); print(flush=True);"
+WRITES = (
+    "import duckdb, sys; c = duckdb.connect(sys.argv[1]); c.execute('CREATE TABLE mine (x INT)'); print(flush=True);"
+)
 
 
 @pytest.fixture
@@ -31,7 +33,8 @@ def made(tmp_path: Path) -> Store:
 def writer(path: Path, then: str) -> Iterator[subprocess.Popen[bytes]]:
     """Another program that has written to a database, and does `then`."""
     program = subprocess.Popen([sys.executable, "-c", WRITES + then, str(path)], stdout=subprocess.PIPE)
-    assert program.stdout and program.stdout.readline()
+    assert program.stdout
+    assert program.stdout.readline()
     yield program
     program.kill()
     program.wait()

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import pty
 import subprocess
@@ -52,6 +53,23 @@ def test_a_spreadsheet_finds_no_formula_in_a_csv(shelf: Store, tmp_path: Path) -
         found = [row[0] for row in csv.reader(handle)][1:]
     assert found == ["'" + text if text in FORMULAS else text for text in TEXTS]
     assert not [cell for cell in found if cell[0] in "=+-@\t\r"]
+
+
+def test_a_list_is_whole_in_a_csv(shelf: Store) -> None:
+    lists = "range(30) AS many, [{'a': 1, 'b': 'é\"'}, NULL] AS said, [][1:] AS nothing"
+    sql = f"SELECT {lists}, {{'at': DATE '2026-01-02'}} AS one, CAST(NULL AS INT[]) AS missing"
+    command = [sys.executable, "-c", MAIN, "sql", sql, "--store", str(shelf.root), "--format", "csv"]
+    done = subprocess.run(command, capture_output=True, check=True, encoding="utf-8")
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    missing = row.pop("missing")
+    assert {name: json.loads(cell) for name, cell in row.items()} == {
+        "many": list(range(30)),
+        "said": [{"a": 1, "b": 'é"'}, None],
+        "nothing": [],
+        "one": {"at": "2026-01-02"},
+    }
+    assert missing == ""
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("kind", ["table", "csv", "json"])

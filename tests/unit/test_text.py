@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from camembias import text
 from camembias.text import NORMALISER_VERSION, Word, kind, normalise, text_hash, word_of_character, words
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
@@ -281,3 +282,12 @@ def test_time_grows_with_the_length_alone(piece: str) -> None:
     started = time.perf_counter()
     words(normalise(piece * 3000) + "https://t.co/" + piece * 3000)
     assert time.perf_counter() - started < 2  # milliseconds; a pattern that backtracks takes minutes
+
+
+def test_long_strings_without_a_space_do_not_fill_the_memory() -> None:
+    text._cut.cache_clear()
+    long = "é1" * 5_000
+    assert "".join(word.surface for word in words(long)) == long
+    assert text._cut.cache_info().currsize == 0
+    words("court")
+    assert text._cut.cache_info().currsize == 1
