@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from camembias import locks, renewal, sqlfiles
+from camembias import answers, locks, renewal, sqlfiles
 from camembias.errors import InputError, QueryError, StoreBusy, StoreError
 from camembias.files import REMEDIES, readable, replacing
 from camembias.sqlfiles import Query
@@ -267,9 +267,11 @@ def tables_of(path: Path) -> Iterator[tuple[str, pl.DataFrame]]:
 
 def _frame(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, str | None]) -> pl.DataFrame:
     try:
-        return _rows(connection, sql, values)
+        return answers.frame(connection, connection.sql(sql, params=dict(values) or None))
     except duckdb.Error as err:
         raise QueryError(_one_line(err)) from err
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as err:
+        raise QueryError(f"a column has a type that cannot be read ({_one_line(err)}); cast it to VARCHAR") from err
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, object]) -> pl.DataFrame:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import polars as pl
+import polars.selectors as cs
 import typer
 
 from camembias import catalog, concepts, decisions, sqlfiles
@@ -152,10 +153,11 @@ def _emit(frame: pl.DataFrame, format_: Format, target: Path | None, title: str 
         frame.write_parquet(body)
         write_bytes(target, body.getbuffer())
     elif format_ is Format.JSON:
-        _text(frame.write_json(), target)
+        _text(frame.with_columns(cs.binary().bin.encode("hex")).write_json(), target)
     else:
         flat = frame.with_columns(
-            pl.Series(name, [_as_json(one) for one in frame[name]], pl.String()) for name in nested
+            cs.binary().bin.encode("hex"),
+            *(pl.Series(name, [_as_json(one) for one in frame[name]], pl.String()) for name in nested),
         )
         _text(flat.with_columns(_inert(flat)).write_csv(), target)
 
