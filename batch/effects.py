@@ -90,8 +90,8 @@ def measure(
 ) -> None:
     """Write one part of `effects/` for each word that a stored tweet holds; counts go to `run.counts`.
 
-    A word whose edits are all stored is skipped; else its part is replaced. The tweets are the first of `holders`, so a
-    larger run contains a smaller one.
+    A word whose edits are all stored, or that was edited in all of these tweets and more, is skipped; else its part is
+    replaced. The tweets are the first of `holders`, so a larger run contains a smaller one.
     """
     run.counts.update(words=0, edits=0, skipped=0, unseen=0)
     with store.shared():
@@ -124,13 +124,16 @@ def write_pieces(scorer: Scorer, bundle: Bundle, store: Store, names: Sequence[s
 
 
 def _stored(store: Store, part: str, bundle: Bundle, target: Word, edits: Sequence[_Edit]) -> bool:
-    """Whether these very edits of these tweets are in the part, by the same graph and in the same role."""
+    """Whether these very edits of these tweets are in the part, or it is of a larger run: by the same graph and in the
+    same role. Companions are of all tweets of a run, so the edits of a larger one are others."""
     if not store.has_part("effects", part):
         return False
     rows = store.read("effects", part)
     same = rows.filter(serving_version=bundle.serving_version, role=_role(target))
     columns = ["tweet_id", "edit", "replacement", "companions"]
     done = {(*one, None if with_ is None else tuple(with_)) for *one, with_ in same.select(columns).iter_rows()}
+    if {edit.tweet_id for edit in edits} < set(same["tweet_id"]):
+        return True
     return {(edit.tweet_id, edit.edit, edit.replacement, edit.companions) for edit in edits} <= done
 
 

@@ -139,7 +139,9 @@ def _text(binary: BinaryIO) -> TextIO:
 
 
 def _csv(source: Source) -> Iterator[Record]:
-    delimiter = "\t" if source.kind == ".tsv" else ","
+    with _open(source) as binary:
+        first = _text(binary).readline(LINE_LIMIT)
+    delimiter = "\t" if source.kind == ".tsv" else max(",;\t", key=first.count)  # a French Excel writes semicolons
     with _open(source) as binary:
         lines = Lines(_text(binary))
         records = csv_records(lines, delimiter)

@@ -15,6 +15,8 @@ from camembias.store import Store
 
 KINDS = ("snapshot", "report")
 HOLDS, FREE, AWAY, UNREADABLE = "holds it", "free of it", "not found there", "cannot be read"
+AGAIN, OTHER = "written again, free of it now", "holds it, and is no report of this store: left as it is"
+_HEAD = 4096  # bytes; the mark of a report stands among the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,17 @@ def made(store: Store) -> list[Copy]:
         lang, no_text = how.get("lang", "en"), how.get("no_text", True) or row["status"] != "done"
         found[how["file"]] = Copy(row["kind"], Path(how["file"]), row["host"], lang, no_text)
     return [found[file] for file in sorted(found)]
+
+
+def mark(store: Store) -> str:
+    """What a report of this store says of where it comes from: nothing that tells anyone else."""
+    return store.hashed(f"report of {store.root.resolve()}")
+
+
+def is_report(copy: Copy, store: Store) -> bool:
+    """Whether the file is still a report of this store, and not something else that has its name by now."""
+    with copy.path.open("rb") as handle:
+        return mark(store).encode() in handle.read(_HEAD)
 
 
 def state(copy: Copy, ids: Collection[str], texts: Collection[str]) -> str:

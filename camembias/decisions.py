@@ -27,9 +27,13 @@ def read(path: Path) -> pl.DataFrame:
     """word, label, decision, note, reviewer of every row with a decision. Raises InputError.
 
     A quote that the CSV export put before a word like `@compte`, so that no spreadsheet runs it, is taken off again.
+    Semicolons and Windows' own letters are read, too: a French spreadsheet writes both.
     """
     try:
-        rows = pl.read_csv(path, infer_schema=False)
+        body = path.read_bytes()
+        text = body.decode("utf-8-sig") if _is_utf8(body) else body.decode("cp1252", "replace")
+        separator = max(",;\t", key=text.partition("\n")[0].count)
+        rows = pl.read_csv(text.encode(), infer_schema=False, separator=separator)
     except (OSError, pl.exceptions.PolarsError) as err:
         raise InputError(f"'{path}' is no CSV of decisions ({err}); give columns {', '.join(_NEEDED)}") from err
     if missing := [name for name in _NEEDED if name not in rows.columns]:
@@ -49,6 +53,14 @@ def read(path: Path) -> pl.DataFrame:
     if twice.height:
         raise InputError(f"'{path}': two decisions on '{twice['word'][0]}' for '{twice['label'][0]}'; keep one")
     return made
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _counted(word: str) -> str:

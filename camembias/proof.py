@@ -18,6 +18,7 @@ import polars as pl
 from camembias import catalog
 
 _SURE = 8  # bytes; a shorter needle is found in compressed bytes by chance
+_WORDS = ("word", "words", "companions", "replacement", "label")  # columns of these: `50` is a word there, and no id
 _BEFORE = rb"(?:(?<!\w)|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{4}))"  # a word begins here, or behind an escape of JSON
 
 
@@ -36,11 +37,12 @@ Needles = tuple[tuple[bytes, re.Pattern[bytes]], ...]
 
 @dataclass(frozen=True, slots=True)
 class _Forms:
-    """What is looked for: as it is; as JSON writes it; and what is long enough for compressed bytes."""
+    """What is looked for: as it is; as JSON writes it; and of both what is too long to be something else by chance."""
 
     plain: Needles
     escaped: Needles
     sure: Needles
+    sure_escaped: Needles
 
 
 def word(tweet_id: bytes) -> bytes:
@@ -52,8 +54,9 @@ def word(tweet_id: bytes) -> bytes:
 def search(root: Path, ids: Collection[str], texts: Collection[str]) -> Search:
     """Look through every file below `root`, a folder or a file: ids as whole words, texts anywhere."""
     plain, found = _needles([one.encode() for one in ids], [one.encode() for one in texts]), Search()
-    sure = tuple(one for one in plain if len(one[0]) >= _SURE)
-    forms = _Forms(plain, _needles(map(_escaped, ids), map(_escaped, texts)), sure)
+    escaped = _needles(map(_escaped, ids), map(_escaped, texts))
+    sure = (tuple(one for one in needles if len(one[0]) >= _SURE) for needles in (plain, escaped))
+    forms = _Forms(plain, escaped, *sure)
     for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
         if not path.is_file():
             continue
@@ -85,10 +88,13 @@ def _bodies(path: Path, forms: _Forms, unpack: bool) -> Iterator[tuple[str, byte
                 yield "", whole, forms.sure
     if unpack and parquet:
         for column in pl.read_parquet(path).iter_columns():
-            yield f": {column.name}", _lines(column.to_frame()), forms.escaped
+            needles = forms.sure_escaped if column.name in _WORDS else forms.escaped
+            yield f": {column.name}", _lines(column.to_frame()), needles
     elif unpack and database:
         for table, frame in catalog.tables_of(path):
-            yield f": {table}", _lines(frame), forms.escaped
+            words = [name for name in _WORDS if name in frame.columns]
+            yield f": {table}", _lines(frame.drop(words)), forms.escaped
+            yield f": {table}", _lines(frame.select(words)), forms.sure_escaped
     else:
         body = path.read_bytes()
         yield "", body, forms.plain

@@ -22,8 +22,10 @@ def effects(
     model: ModelOption = Path("models/default"),
     store: StoreOption = Path("stores/default"),
     word: Annotated[list[str] | None, typer.Option("--word", help="Edit this word too; may repeat.")] = None,
-    top: Annotated[int, typer.Option(help="Candidates a label from reliance, and as many from association.")] = 20,
-    tweets: Annotated[int, typer.Option(help="Most tweets edited a word.")] = 200,
+    top: Annotated[
+        int, typer.Option(min=0, help="Candidates a label from reliance, and as many from association.")
+    ] = 20,
+    tweets: Annotated[int, typer.Option(min=1, help="Most tweets edited a word.")] = 200,
     json_: JsonOption = False,
 ) -> None:
     """Take suspicious words out of tweets, whole or without their companions, and see what the model then says.
@@ -56,6 +58,8 @@ def effects(
         )
     seen = dict(asked.select("word", "tweets").iter_rows())
     candidates = [stage.Word(name, seen.get(name, 5)) for name in dict.fromkeys([*given, *seen])]
+    if not candidates:
+        raise InputError("--top 0 leaves no word to edit; give --word, or a larger --top")
     controls = [stage.Word(name, count) for name, count in pool.select("word", "tweets").iter_rows()]
     targets = stage.with_controls(candidates, controls, target.salt)
     scorer = Scorer.open(bundle.layout, bundle.layout.onnx, bundle.manifest.max_length, cpu_count())
@@ -70,7 +74,9 @@ def effects(
     done = run.counts
     out.print(
         f"{len(candidates)} candidates and {len(targets) - len(candidates)} control words: "
-        f"{done['edits']} edits of {done['words']} words now, {done['skipped']} words done before\n"
+        f"{done['edits']} edits of {done['words']} words now, {done['skipped']} words done before"
+        + (f", {done['unseen']} in no stored tweet" if done["unseen"] else "")
+        + "\n"
         f"next: camembias query verdicts --store {store}",
         markup=False,
     )

@@ -87,11 +87,14 @@ def _written_again(store: Store, copy: Copy, erased: Erased, texts: list[str]) -
     from camembias import copies
     from camembias.report import write_report
 
+    if not copies.is_report(copy, store):
+        return copies.OTHER
     try:
         write_report(store, copy.path, copy.lang, with_text=not copy.no_text)
     except MissingExtra:
         return copies.HOLDS
-    return copies.state(copy, erased.ids, texts)
+    left = copies.state(copy, erased.ids, texts)
+    return copies.AGAIN if left == copies.FREE else left
 
 
 def _tell(answer: dict[str, Any], models: bool) -> None:

@@ -12,7 +12,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from camembias import __version__, catalog
+from camembias import __version__, catalog, copies
 from camembias.errors import MissingExtra
 from camembias.files import write_text
 from camembias.report.wording import TEMPLATES, Wording
@@ -49,6 +49,7 @@ def _content(store: Store, say: Wording, with_text: bool) -> dict[str, Any]:
         "say": say,
         "t": say.text,
         "version": __version__,
+        "mark": copies.mark(store),
         "written_at": say.when(now()),
         "with_text": with_text,
         "style": Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),

@@ -141,6 +141,8 @@ def test_classify_explain_ask_and_report(model, stream, tmp_path):
     first, again = (json.loads(camembias(*edited).stdout) for _ in range(2))
     assert first["edits"] > 0 < first["controls"]
     assert (again["edits"], again["skipped"]) == (0, first["words"])  # what is measured is not measured twice
+    fewer = json.loads(camembias(*edited, "--tweets", 2).stdout)
+    assert (fewer["edits"], fewer["skipped"]) == (0, first["words"])  # and is not thrown away for less
     verdicts = json.loads(
         camembias("query", "verdicts", "--store", store, "--format", "json", "--param", "top=").stdout
     )

@@ -94,6 +94,14 @@ def test_whether_authors_make_an_error_is_not_said_of_words_that_were_not_edited
     assert found.rows() == [(None,)]
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig"])
+def test_decisions_are_read_as_a_french_spreadsheet_saves_them(good_store, tmp_path, encoding):
+    path = tmp_path / "decisions.csv"
+    path.write_bytes("word;label;decision;note\nété;avion;bias;déjà vu, deux fois\n".encode(encoding))
+    decisions.put(good_store, path)
+    assert good_store.scan("decisions").select("word", "note").collect().rows() == [("été", "déjà vu, deux fois")]
+
+
 @pytest.mark.parametrize(
     ("body", "named"),
     [

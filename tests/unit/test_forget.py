@@ -233,8 +233,34 @@ def test_snapshots_are_listed_and_reports_written_again(store: Store, tmp_path: 
     answer = run(ID, "--store", store.root)
     states = {(one["kind"], Path(one["file"]).name): one["state"] for one in answer["copies"]}
     assert states == {("snapshot", "copy.duckdb"): copies.HOLDS, ("snapshot", "gone.duckdb"): copies.AWAY,
-                      ("report", "report.html"): copies.FREE}  # fmt: skip
+                      ("report", "report.html"): copies.AGAIN}  # fmt: skip
     assert ID not in report.read_text(encoding="utf-8")
+
+
+def test_a_short_id_that_is_also_a_word_can_be_forgotten(store: Store) -> None:
+    rows = [{"tweet_id": "50", "text": "Un train de 50 ans", "source": "s", "seen_at": stores.now()}]
+    store.write("tweets", "short", pl.DataFrame(rows, schema=TABLES["tweets"]))
+    words = [{"label": "avion", "word": "50"}]
+    store.write("concepts", "short", pl.DataFrame(words, schema=TABLES["concepts"]))
+    assert run("50", "--store", store.root)["left"] == []
+    marks = [{"design_id": "d", "tweet_id": "50", "key": "k", "pi": 1.0}]
+    store.replace("draws", "left", pl.DataFrame(marks, schema=TABLES["draws"]))  # as `write` would not
+    assert proof.search(store.root, {"50"}, []).places == ["draws/left.parquet: tweet_id"]
+
+
+def test_what_now_lies_where_a_report_was_is_left_as_it_is(store: Store, tmp_path: Path) -> None:
+    reused, page = tmp_path / "mine.csv", tmp_path / "report.html"
+    for target in (reused, page):
+        done = CliRunner().invoke(app, ["report", "--out", str(target), "--store", str(store.root)])
+        assert done.exit_code == 0, done.output
+    page.write_text(page.read_text(encoding="utf-8") + ID, encoding="utf-8")
+    reused.write_text(f"tweet_id\n{ID}\n")
+    shutil.copytree(store.root, tmp_path / "copy")
+    states = [one["state"] for one in run(ID, "--store", tmp_path / "copy")["copies"]]
+    assert states == [copies.OTHER, copies.OTHER]  # the page is of the store that was copied
+    assert ID in page.read_text(encoding="utf-8")
+    assert [one["state"] for one in run(ID, "--store", store.root)["copies"]] == [copies.OTHER, copies.AGAIN]
+    assert reused.read_text() == f"tweet_id\n{ID}\n"
 
 
 def test_a_report_without_texts_is_written_again_without_texts(store: Store, tmp_path: Path) -> None:
@@ -250,7 +276,7 @@ def test_a_report_without_texts_is_written_again_without_texts(store: Store, tmp
             told = pl.lit(json.dumps({"file": str(pages["untold"]), "lang": "en"}))
             store.write("runs", part, rows.with_columns(arguments=told))
     answer = run(ID, "--store", store.root)
-    assert [one["state"] for one in answer["copies"]] == [copies.FREE] * 3
+    assert [one["state"] for one in answer["copies"]] == [copies.AGAIN] * 3
     bare = {name: "their ids are left out" in page.read_text(encoding="utf-8") for name, page in pages.items()}
     assert bare == {"full": False, "bare": True, "untold": True}
 

@@ -53,6 +53,8 @@ HOSTILE: dict[str, tuple[bytes, list[str], list[int]]] = {  # body, ids of the t
     "lone carriage returns": (b"tweet_id,text\r1,a\r2,\r", ["1"], [3]),
     "a huge id": (HEAD + b"9" * 1000 + b",a\n2,b\n", ["2"], [2]),
     "no line end at the end": (HEAD + b'1,a\n2,"b"', ["1", "2"], []),
+    "semicolons": (b'tweet_id;text\n1;a, b, c\n2;"d; e"\n3;f;g\n', ["1", "2"], [4]),
+    "tabs": (b"tweet_id\ttext\n1\ta, b; c\n2\t\n", ["1"], [3]),
     "blank lines": (HEAD + b"\n1,a\n\n\n2,\n", ["1"], [6]),
 }
 
