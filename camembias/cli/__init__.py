@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from typing import Any
 
 import typer
 
@@ -58,6 +59,8 @@ for group in (
 ):
     group.register(app)
 
+_Unusable: Any = typer.BadParameter.__base__  # of the click that typer brings, or of the one that is installed
+
 
 def main() -> None:
     """One line for anything a user can mend, and exit code 2, or 75 where trying again later is all it takes.
@@ -75,12 +78,23 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, end)
     try:
-        app()
+        code = app(standalone_mode=False, prog_name="camembias")
     except CamembiasError as err:
-        line = printable(f"camembias: {err}")  # it may name what a file holds
-        errors.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+        _tell(str(err))
+        sys.exit(err.exit_code)
+    except _Unusable as err:  # arguments that no command takes
+        message = " ".join(err.format_message().split())
+        if message:  # else the help was asked for, and shown
+            path = err.ctx.command_path if err.ctx else "camembias"
+            _tell(f"{message.removesuffix('.')}; see: {path} --help")
         sys.exit(err.exit_code)
     except RuntimeError:
         if not told:
             raise
         sys.exit(told[0])  # a query that was interrupted: DuckDB says so with an error of its own
+    sys.exit(code or 0)
+
+
+def _tell(line: str) -> None:
+    """It may name what a file holds."""
+    errors.print(printable(f"camembias: {line}"), style="red", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,43 @@
+"""Arguments that no command takes: one line, as for any other mistake, and exit code 2."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+MAIN = [sys.executable, "-c", "from camembias.cli import main; main()"]
+
+
+def said(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*MAIN, *arguments], capture_output=True, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named", "see"),
+    [
+        (("nope",), "'nope'", "camembias --help"),
+        (("query", "--format", "xml"), "'xml'", "query --help"),
+        (("effects", "--tweets", "0"), "'--tweets'", "effects --help"),
+        (("sql",), "'statement'", "sql --help"),
+        (("forget", "-1"), "-1", "forget --help"),
+        (("status", "--nope\x1b[2J\nx"), "--nope", "status --help"),
+    ],
+)
+def test_what_cannot_be_used_is_one_line(arguments: tuple[str, ...], named: str, see: str) -> None:
+    done = said(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("camembias: ")
+    assert named in done.stderr
+    assert done.stderr.endswith(f"{see}\n")
+    assert "\x1b[2J" not in done.stderr
+
+
+def test_help_is_help() -> None:
+    assert "Example: camembias sql" in said("sql", "--help").stdout
+    assert said("--help").returncode == 0
+    nothing = said()
+    assert (nothing.returncode, nothing.stderr) == (2, "")
+    assert "train" in nothing.stdout
