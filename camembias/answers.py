@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import polars as pl
+
+from camembias.errors import QueryError
 
 _UNLIKE = {"interval", "union", "bit", "bignum", "time with time zone", "geometry", "variant"}  # of DuckDB, to polars
 _FIRST, _END = -719_162, 2_932_897  # days from 1970 to the year 1, and to the year 10000: those of Python
@@ -15,8 +18,20 @@ def frame(connection: Any, relation: Any) -> pl.DataFrame:
     """All rows of a relation of this connection.
 
     An interval, a union or a string of bits becomes DuckDB's text, and so does a column of dates when one of them,
-    infinite or before the year 1, would end whatever shows it.
+    infinite or before the year 1, would end whatever shows it. Raises QueryError for what polars does not take still.
     """
+    try:
+        return _frame(connection, relation)
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as err:
+        raise QueryError(f"a column has a type that cannot be read ({one_line(err)}); cast it to VARCHAR") from err
+
+
+def one_line(err: BaseException) -> str:
+    """What it says, without DuckDB's drawing of where in the SQL."""
+    return " ".join(re.split(r"\n\s*LINE \d+: ", str(err))[0].split())[:500]
+
+
+def _frame(connection: Any, relation: Any) -> pl.DataFrame:
     found: pl.DataFrame = _as_text(relation, [_unlike(dtype) for dtype in relation.types]).pl()
     outside = [not _in_calendar(column) for column in found]
     if any(outside):

@@ -17,6 +17,7 @@ import duckdb
 import polars as pl
 
 from camembias import answers, locks, renewal, sqlfiles
+from camembias.answers import one_line
 from camembias.errors import InputError, QueryError, StoreBusy, StoreError
 from camembias.files import REMEDIES, readable, replacing
 from camembias.sqlfiles import Query
@@ -120,7 +121,7 @@ def _unwritten(err: duckdb.Error, target: Path) -> Exception:
     for number in REMEDIES:
         if os.strerror(number) in str(err):
             return readable(OSError(number, os.strerror(number)), target)
-    return StoreError(f"cannot write '{target}': {_one_line(err)}")
+    return StoreError(f"cannot write '{target}': {one_line(err)}")
 
 
 def _build(connection: duckdb.DuckDBPyConnection, store: Store, copied: bool = False) -> None:
@@ -194,7 +195,7 @@ def _opened(path: Path, remedy: str) -> duckdb.DuckDBPyConnection:
             raise StoreBusy(
                 f"'{path}' is open for writing in another program; close it there, or open it read-only"
             ) from err
-        raise StoreError(f"'{path}' cannot be read ({_one_line(err)}); run: {remedy}") from err
+        raise StoreError(f"'{path}' cannot be read ({one_line(err)}); run: {remedy}") from err
     connection.execute(_SILENT)
     return connection
 
@@ -211,12 +212,23 @@ def run_query(store: Store, query: Query, values: Mapping[str, str | None] | Non
         try:
             return _frame(connection, query.sql, {**known, **given})
         except QueryError as err:
-            if isinstance(
-                err.__cause__, duckdb.BinderException | duckdb.CatalogException
-            ):  # a view it needs is not there
+            if not isinstance(err.__cause__, duckdb.ProgrammingError | duckdb.DataError):
+                raise
+            if given and _binds(connection, query.sql, known):
+                said = ", ".join(f"{name}={value or ''}" for name, value in given.items())
+                what = f"query '{query.name}' cannot use {said} ({err})"
+                raise QueryError(f"{what}; its parameters: camembias query {query.name} --explain") from err
+            if isinstance(err.__cause__, duckdb.BinderException | duckdb.CatalogException):  # a view is not there
                 remedy = f"run: camembias refresh --store {store.root}"
                 raise QueryError(f"'{store.catalog}' was built by another version of camembias; {remedy}") from err
             raise
+
+
+def _binds(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, str | None]) -> bool:
+    try:
+        return bool(_frame(connection, f"EXPLAIN {sql}", values).height)
+    except QueryError:
+        return False
 
 
 def run_sql(store: Store, sql: str) -> pl.DataFrame:
@@ -225,7 +237,7 @@ def run_sql(store: Store, sql: str) -> pl.DataFrame:
         try:
             found = connection.extract_statements(sql)
         except duckdb.Error as err:
-            raise QueryError(_one_line(err)) from err
+            raise QueryError(one_line(err)) from err
         if len(found) != 1 or not _only_reads(connection, found[0]):
             raise QueryError("only one SELECT or EXPLAIN statement is accepted; open audit.duckdb in DuckDB for more")
         connection.execute(f"SET allowed_directories = [{_quoted(str(store.root.resolve()))}]")
@@ -256,7 +268,7 @@ def tables_of(path: Path) -> Iterator[tuple[str, pl.DataFrame]]:
     try:
         connection = duckdb.connect(str(path), read_only=True)
     except duckdb.Error as err:
-        raise QueryError(f"'{path}' is no database that can be read ({_one_line(err)})") from err
+        raise QueryError(f"'{path}' is no database that can be read ({one_line(err)})") from err
     with connection:
         connection.execute(_SILENT)
         tables = connection.execute("SELECT table_name FROM duckdb_tables() WHERE NOT internal").fetchall()
@@ -269,9 +281,7 @@ def _frame(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str,
     try:
         return answers.frame(connection, connection.sql(sql, params=dict(values) or None))
     except duckdb.Error as err:
-        raise QueryError(_one_line(err)) from err
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as err:
-        raise QueryError(f"a column has a type that cannot be read ({_one_line(err)}); cast it to VARCHAR") from err
+        raise QueryError(one_line(err)) from err
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, object]) -> pl.DataFrame:
@@ -284,7 +294,3 @@ def _rows(connection: duckdb.DuckDBPyConnection, sql: str, values: Mapping[str, 
     for name in tables:
         connection.unregister(name)
     return frame
-
-
-def _one_line(err: Exception) -> str:
-    return " ".join(str(err).split())[:500]

@@ -11,9 +11,10 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from camembias import catalog
+from camembias import catalog, sqlfiles
 from camembias import store as stores
 from camembias.cli import app
+from camembias.errors import QueryError
 from camembias.store import Store
 
 AS_TEXT = {
@@ -73,3 +74,24 @@ def test_bytes_are_hexadecimal_in_text(made: Store, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "a").read_text()) == [{"a": "00ff6162"}]
     assert said(*asked, "--format", "parquet").exit_code == 0
     assert pl.read_parquet(tmp_path / "a").item() == b"\x00\xffab"
+
+
+@pytest.mark.parametrize(("top", "why"), [("-1", "cannot be negative"), ("abc", "Could not convert")])
+def test_a_value_that_a_query_cannot_use_is_named(made: Store, top: str, why: str) -> None:
+    query = sqlfiles.query("decisive_words")
+    with pytest.raises(QueryError, match=f"'decisive_words' cannot use top={top} .*{why}.* query decisive_words --ex"):
+        catalog.run_query(made, query, {"top": top})
+
+
+def test_a_view_that_is_not_there_is_no_fault_of_a_value(made: Store) -> None:
+    query = sqlfiles.parse(sqlfiles.query("decisive_words").sql.replace("FROM current_word_pushes", "FROM gone"))
+    with pytest.raises(QueryError, match="another version of camembias; run: camembias refresh"):
+        catalog.run_query(made, query, {"top": "1"})
+
+
+@pytest.mark.parametrize("statement", ["SELEC 1", "SELECT nothing FROM tweets"])
+def test_an_error_in_sql_is_one_line_without_a_drawing(made: Store, statement: str) -> None:
+    with pytest.raises(QueryError) as told:
+        catalog.run_sql(made, statement)
+    assert "LINE" not in str(told.value)
+    assert "^" not in str(told.value)
