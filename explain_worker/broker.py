@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +21,13 @@ CONNECT_TIMEOUT = 1  # seconds a try; redis-py tries several times
 
 def _connect(broker_url: str) -> Connection:
     options = {**TRANSPORT, "socket_connect_timeout": CONNECT_TIMEOUT}
-    connection = Connection(broker_url, transport_options=options, connect_timeout=CONNECT_TIMEOUT)
+    try:
+        connection = Connection(broker_url, transport_options=options, connect_timeout=CONNECT_TIMEOUT)
+    except (KeyError, ValueError) as err:  # of a transport that is not there, or of a port
+        where = re.sub(r"(?<=//).*@", "**@", broker_url)
+        raise BrokerError(
+            f"'{where}' is no address of a queue ({err.args[0]}); write redis://HOST:6379/0 into CAMEMBIAS_BROKER_URL"
+        ) from err
     try:
         connection.default_channel.client.ping()
     except Exception as err:  # every transport has errors of its own
