@@ -65,6 +65,15 @@ class Merge:
     sources: dict[str, dict[str, str]]  # table → part → sha256
     at: datetime
 
+    @property
+    def parts(self) -> set[tuple[str, str]]:
+        """(table, part) of the sources."""
+        return {(table, name) for table, sums in self.sources.items() for name in sums}
+
+    def whole(self, store: Store) -> bool:
+        """Whether all was written, so that the sources only stay for those who read them."""
+        return all(store.has_part(table, self.name) for table in self.sources)
+
     def write(self, store: Store) -> None:
         write_text(_note(store, self.name), json.dumps({**asdict(self), "at": self.at.isoformat()}))
 
@@ -77,7 +86,7 @@ def compact(store: Store, keep: timedelta = KEEP, rows: int = _ROWS) -> Done:
     done = Done()
     with store.upkeep():
         done.removed = remove(store, keep)
-        waiting = {(table, name) for one in notes(store) for table, sums in one.sources.items() for name in sums}
+        waiting = {source for one in notes(store) for source in one.parts}
         for tables, prefix, names in _candidates(store):
             left = [name for name in names if (tables[0], name) not in waiting]
             for group in _groups(store, tables[0], left, rows):
@@ -95,7 +104,7 @@ def remove(store: Store, keep: timedelta) -> int:
         if now() - one.at < keep:
             continue
         with store.alone():
-            if all(store.has_part(table, one.name) for table in one.sources):
+            if one.whole(store):
                 for table, sums in one.sources.items():
                     removed += sum(_removed(store.part(table, name), digest) for name, digest in sums.items())
             else:
@@ -110,6 +119,12 @@ def _removed(path: Path, digest: str) -> bool:
         return False
     path.unlink()
     return True
+
+
+def counting(store: Store, table: str) -> list[str]:
+    """The parts of a table without those that were merged and not yet removed: their rows are there twice."""
+    twice = {source for one in notes(store) if one.whole(store) for source in one.parts}
+    return [name for name in store.part_names(table) if (table, name) not in twice]
 
 
 def notes(store: Store) -> list[Merge]:

@@ -30,12 +30,13 @@ def status(
 
     Example: camembias status --store stores/mine
     """
-    from camembias import progress
+    from camembias import compaction, progress
     from camembias import store as stores
 
     found = stores.open_existing(store)
     with found.shared():
-        counts = {name: int(found.scan(name).select(pl.len()).collect().item()) for name in _TABLES}
+        rows = {name: found.scan(name, compaction.counting(found, name)).select(pl.len()) for name in _TABLES}
+        counts = {name: int(count.collect().item()) for name, count in rows.items()}
         runs = found.scan("runs").sort("started_at", descending=True).head(5).collect()
         summary, rates = progress.summary(found), progress.rates(found)
     queued = _queued(broker_url, summary["model_version"].unique().to_list())

@@ -103,6 +103,22 @@ def test_fewer_parts_the_same_answers_and_twice_does_nothing(store: Store) -> No
     assert catalog.failed_checks(store) == {}
 
 
+def test_rows_that_wait_to_be_removed_do_not_count_twice(store: Store) -> None:
+    def counted() -> dict[str, int]:
+        return {
+            table: store.scan(table, compaction.counting(store, table)).select(pl.len()).collect().item()
+            for table in QUESTIONS
+        }
+
+    before = counted()
+    compact(store)
+    waiting = counted()
+    assert waiting == {**before, "tweets": before["tweets"] - 1, "predictions": before["predictions"] - 2,
+                       "rejects": 1}  # fmt: skip
+    compaction.remove(store, NOW)
+    assert counted() == waiting
+
+
 def test_resuming_still_knows_units_and_tweets(store: Store) -> None:
     before = KnownTweets(store, "v1")
     before.refresh()
