@@ -52,6 +52,8 @@ def schedule(
     """
     logs.to(sys.stdout, log_json)
     jobs = chosen(_jobs(model, store, reports, snapshots, sample), os.environ)
+    if once:
+        open_existing(store)  # where there is none, no folder is made either
     for folder in (reports, snapshots):
         make_folder(folder)
     told = ""

@@ -92,6 +92,12 @@ def test_what_is_due_runs_once_and_is_written_down(tmp_path, monkeypatch):
     assert rows.select("status").rows() == [("done",)]
 
 
+def test_where_there_is_no_store_no_folder_is_made(tmp_path):
+    done = subprocess.run([*_scheduler(tmp_path, tmp_path / "none"), "--once"], capture_output=True, text=True)
+    assert (done.returncode, "no store at" in done.stderr) == (2, True), done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_job_that_fails_is_said_and_does_not_stop_the_others(tmp_path, monkeypatch):
     store = stores.create(tmp_path / "store")
     catalog.refresh(store)
