@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import platform
+import re
 import secrets
 import sys
 import uuid
@@ -26,7 +27,7 @@ import polars as pl
 
 from camembias import tombstones
 from camembias.bundle import Bundle, library_versions
-from camembias.errors import PartMissing, StoreError
+from camembias.errors import InputError, PartMissing, StoreError
 from camembias.files import make_folder, write_bytes, write_text
 from camembias.locks import alone, shared
 from camembias.schemas import TABLES
@@ -137,7 +138,8 @@ class Store:
 
 
 def create(root: Path) -> Store:
-    """Open the store at `root`, making it first if there is none."""
+    """Open the store at `root`, making it first if there is none. Raises StoreError for a path that cannot be one."""
+    _refuse_pattern(root)
     if not (root / "store.json").exists():
         # another job may be making the store at this moment: its files count as none, and it may be done by now
         its = ("store.json", "upkeep.lock")
@@ -153,8 +155,27 @@ def create(root: Path) -> Store:
     return open_existing(root)
 
 
+def _refuse_pattern(root: Path) -> None:
+    """DuckDB and polars would look for parts in other folders, or in none."""
+    whole = root.resolve()
+    if found := re.search(r"[*?[\\]", str(whole)):
+        raise StoreError(
+            f"no store can lie at '{whole}': its '{found[0]}' makes it a pattern; use a path without *?[\\"
+        )
+
+
+def outside(target: Path) -> Path:
+    """`target`, which a person has named to be written. Raises InputError when that is inside a store."""
+    for folder in target.resolve().parents:
+        with suppress(OSError):  # a folder that may not be entered: writing says so
+            if (folder / "store.json").exists():
+                raise InputError(f"'{target}' lies inside the store '{folder}', where it may do damage; name another")
+    return target
+
+
 def open_existing(root: Path) -> Store:
-    """Raises StoreError when there is no store at `root`, or one of another format."""
+    """Raises StoreError when there is no store at `root`, or one of another format, or a path that is a pattern."""
+    _refuse_pattern(root)
     path = root / "store.json"
     if not path.exists():
         raise StoreError(f"no store at '{root}'; make one with: camembias classify MODEL INPUT --store {root}")

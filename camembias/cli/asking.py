@@ -34,8 +34,12 @@ class Lang(StrEnum):
     FR = "fr"
 
 
+def _outside(target: Path | None) -> Path | None:
+    return target and stores.outside(target)
+
+
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
-OutOption = Annotated[Path | None, typer.Option("--out", help="Write to this file instead.")]
+OutOption = Annotated[Path | None, typer.Option("--out", callback=_outside, help="Write to this file instead.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -82,7 +86,7 @@ def sql(
 
 def report(
     store: StoreOption = DEFAULT_STORE,
-    out_: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path("report.html"),
+    out_: Annotated[Path, typer.Option("--out", callback=_outside, help="HTML file to write.")] = Path("report.html"),
     lang: Annotated[Lang, typer.Option(help="Language of the report.")] = Lang.EN,
     no_text: Annotated[bool, typer.Option("--no-text", help="Leave tweets and their ids out; words stay.")] = False,
 ) -> None:
@@ -112,10 +116,11 @@ def refresh(
     Example: camembias refresh --store stores/mine --concepts concepts.toml --decisions review.csv
     """
     found = stores.open_existing(store)
+    words = concepts.read(concepts_) if concepts_ else None  # before anything is stored: one of the two may be wrong
     if decisions_ is not None:
         out.print(f"{decisions.put(found, decisions_)} decisions from {decisions_}", markup=False)
-    if concepts_ is not None:
-        out.print(f"{concepts.put(found, concepts.read(concepts_))} concept words from {concepts_}", markup=False)
+    if words is not None:
+        out.print(f"{concepts.put(found, words)} concept words from {concepts_}", markup=False)
     out.print(f"refreshed {catalog.refresh(found)}", markup=False)
 
 

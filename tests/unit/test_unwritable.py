@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from camembias import catalog
 from camembias import store as stores
 from camembias.cli import app
-from camembias.errors import StoreError
+from camembias.errors import InputError, StoreError
 from camembias.store import Store
 from tests.full_disk import no_file_over
 
@@ -130,6 +130,35 @@ def test_a_read_only_store_is_one_line_for_those_who_would_write_it(made: Store,
     assert names(shelf) == before
 
 
+@pytest.mark.parametrize("name", ["store.json", "audit.duckdb", "tweets/_empty.parquet", "new/a.html"])
+@pytest.mark.parametrize("command", [("report",), ("query",), ("sql", "SELECT 1"), ("query", "verdicts")])
+def test_no_answer_is_written_into_a_store(made: Store, tmp_path: Path, name: str, command: tuple[str, ...]) -> None:
+    (tmp_path / "link").symlink_to(made.root)
+    before = (names(made.root), (made.root / "store.json").read_bytes())
+    for root in (made.root, tmp_path / "link"):
+        failed = said(*command, "--store", made.root, "--out", root / name)
+        assert isinstance(failed.exception, InputError), failed.exception
+        assert str(failed.exception).startswith(f"'{root / name}' lies inside the store '{made.root.resolve()}'")
+    assert (names(made.root), (made.root / "store.json").read_bytes()) == before
+
+
+@pytest.mark.parametrize("name", ["run[1]", "a?", "*", "a\\b", "[x]/store"])
+def test_a_store_whose_path_is_a_pattern_is_refused_before_any_work(made: Store, tmp_path: Path, name: str) -> None:
+    with pytest.raises(StoreError, match=r"no store can lie at .* makes it a pattern"):
+        stores.create(tmp_path / name)
+    assert names(tmp_path) == []
+    shutil.copytree(made.root, tmp_path / name)
+    with pytest.raises(StoreError, match=r"no store can lie at .* makes it a pattern"):
+        stores.open_existing(tmp_path / name)
+
+
+def test_a_path_that_is_only_odd_is_none(tmp_path: Path) -> None:
+    store = stores.create(tmp_path / "a]{b,c}'$~% é")
+    catalog.refresh(store)
+    assert catalog.run_sql(store, "SELECT count(*) FROM tweets").item() == 0
+    assert store.scan("tweets").collect().height == 0
+
+
 @pytest.mark.parametrize("share", [0.02, 0.3, 0.99])  # no room for its head, its log, and its last block
 def test_a_database_that_finds_no_room_leaves_the_old_one_and_nothing_else(made: Store, tmp_path: Path, share) -> None:
     catalog.snapshot(made, tmp_path / "old.duckdb")
@@ -168,3 +197,13 @@ def test_a_store_needs_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(os, "link", link)
     salt = stores.create(tmp_path / "store").salt
     assert stores.create(tmp_path / "store").salt == salt
+
+
+def test_two_files_of_which_one_is_wrong_change_nothing(tmp_path: Path) -> None:
+    store = stores.create(tmp_path / "store")
+    (tmp_path / "good.csv").write_text("word,label,decision\navion,avion,expected\n", encoding="utf-8")
+    (tmp_path / "bad.toml").write_text("avion = 1", encoding="utf-8")
+    both = ("--decisions", tmp_path / "good.csv", "--concepts", tmp_path / "bad.toml")
+    failed = said("refresh", "--store", store.root, *both)
+    assert isinstance(failed.exception, InputError)
+    assert store.part_names("decisions") == []
