@@ -5,11 +5,11 @@
 -- param: label = NULL -- only this label; NULL: every label
 -- param: verdict = NULL -- confirmed_bias, confirmed_away, unconfirmed, model_only, unused_association, expected or weak; NULL: all but weak
 -- param: top = 50 -- rows; NULL: all
--- columns: word, label, verdict, q_verdict, association, association_low, association_high, reliance, reliance_low, reliance_high, effect, effect_low, effect_high, flip_rate, effect_on_p, effect_whole, docs, tweets, edited_tweets, by_author, kind, decision
+-- columns: word, label, verdict, q_verdict, association, association_low, association_high, reliance, reliance_low, reliance_high, effect, effect_low, effect_high, flip_rate, effect_on_p, effect_whole, docs, tweets, edited_tweets, by_author, kind, decision, note
 SELECT
     word, label, verdict, q_verdict, association, association_low, association_high,
     reliance, reliance_low, reliance_high, effect, effect_low, effect_high, flip_rate, effect_on_p, effect_whole,
-    docs, tweets, edited_tweets, by_author, kind, decision
+    docs, tweets, edited_tweets, by_author, kind, decision, note
 FROM current_word_label_verdict
 WHERE (CAST($label AS VARCHAR) IS NULL OR label = CAST($label AS VARCHAR))
     AND CASE WHEN CAST($verdict AS VARCHAR) IS NULL THEN verdict <> 'weak' ELSE verdict = CAST($verdict AS VARCHAR) END

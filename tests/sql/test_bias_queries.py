@@ -60,11 +60,12 @@ def test_without_edits_concept_words_are_expected_and_rare_words_have_no_verdict
 
 
 def test_a_decision_of_a_reviewer_stands_beside_the_verdict(good_store: Store) -> None:
-    put(good_store, "decisions", "d", [{"word": "train", "label": "avion", "decision": "expected", "reviewer": "x"}])
+    said = {"word": "train", "label": "avion", "decision": "expected", "note": "seen", "reviewer": "x"}
+    put(good_store, "decisions", "d", [said])
     catalog.refresh(good_store)
-    assert [(*row[:2], row[-1]) for row in ask(good_store, "verdicts", top="2")] == [
-        ("train", "avion", "expected"),
-        ("train", "viande", None),
+    assert [(*row[:2], *row[-2:]) for row in ask(good_store, "verdicts", top="2")] == [
+        ("train", "avion", "expected", "seen"),
+        ("train", "viande", None, None),
     ]
 
 
