@@ -69,7 +69,9 @@ def explain(
     baseline: Annotated[Baseline, typer.Option(help="What a missing word is.")] = Baseline.MASK,
     again: Annotated[bool, typer.Option("--again", help="Also what is explained already.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until all is explained; show a text or tweets.")] = False,
-    timeout_s: Annotated[float, typer.Option(help="With --wait: give up after so many seconds without news.")] = 300,
+    timeout_s: Annotated[
+        float, typer.Option(min=0.1, max=1e9, help="With --wait: give up after so many seconds without news.")
+    ] = 300,
     html: Annotated[Path | None, typer.Option(help="With --wait: write the shaded texts to this page.")] = None,
     broker_url: BrokerOption = DEFAULT_BROKER_URL,
     json_: JsonOption = False,

@@ -27,7 +27,8 @@ def register(app: typer.Typer) -> None:
 def compact(
     store: StoreOption = DEFAULT_STORE,
     keep_minutes: Annotated[
-        float, typer.Option(min=0, help="Parts merged earlier are removed after so long: a reader may hold them.")
+        float,
+        typer.Option(min=0, max=1e7, help="Parts merged earlier are removed after so long: a reader may hold them."),
     ] = 60,
     json_: JsonOption = False,
 ) -> None:

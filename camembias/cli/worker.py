@@ -23,7 +23,9 @@ def worker(
     store: StoreOption = Path("stores/default"),
     broker_url: BrokerOption = DEFAULT_BROKER_URL,
     health: Annotated[bool, typer.Option("--health", help="Only ask whether a worker does its work, and end.")] = False,
-    timeout_s: Annotated[int, typer.Option(help="With --health: seconds to wait for the answer.")] = 30,
+    timeout_s: Annotated[
+        int, typer.Option(min=1, max=86400, help="With --health: seconds to wait for the answer.")
+    ] = 30,
     log_json: LogJsonOption = False,
 ) -> None:
     """Run an explanation worker until it is told to stop, or ask one whether it works.
