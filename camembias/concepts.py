@@ -42,6 +42,12 @@ def put(store: Store, concepts: Mapping[str, Iterable[str]]) -> int:
     return len(rows)
 
 
+def strange(store: Store, labels: Iterable[str]) -> list[str]:
+    """Those that no model of the store has, perhaps misspelt; none where there is no model yet."""
+    known = store.scan("models").select(pl.col("labels").explode()).collect()["labels"].unique().to_list()
+    return sorted(set(labels) - set(known)) if known else []
+
+
 def ensure(store: Store) -> None:
     """Put the shipped concept words into a store that has none."""
     if not store.has_part("concepts", _PART):

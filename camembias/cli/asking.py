@@ -118,9 +118,14 @@ def refresh(
     found = stores.open_existing(store)
     words = concepts.read(concepts_) if concepts_ else None  # before anything is stored: one of the two may be wrong
     if decisions_ is not None:
-        out.print(f"{decisions.put(found, decisions_)} decisions from {decisions_}", markup=False)
+        before = found.scan("decisions").select(pl.len()).collect().item()
+        said = f"{decisions.put(found, decisions_)} decisions from {decisions_}"
+        out.print(f"{said}, in place of the {before} before" if before else said, markup=False)
     if words is not None:
         out.print(f"{concepts.put(found, words)} concept words from {concepts_}", markup=False)
+        if strange := concepts.strange(found, words):
+            named = ", ".join(strange)
+            out.print(f"no model of this store has the label {named}: nothing asks for its words", markup=False)
     out.print(f"refreshed {catalog.refresh(found)}", markup=False)
 
 

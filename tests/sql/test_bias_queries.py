@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from camembias import catalog, decisions, sqlfiles
+from camembias.cli import app
 from camembias.errors import InputError
 from camembias.store import Store
 
@@ -93,6 +95,20 @@ def test_a_decision_finds_its_word_however_an_editor_wrote_it(good_store, tmp_pa
 def test_whether_authors_make_an_error_is_not_said_of_words_that_were_not_edited(good_store):
     found = catalog.run_sql(good_store, "SELECT DISTINCT by_author FROM word_label_verdict WHERE edited_tweets IS NULL")
     assert found.rows() == [(None,)]
+
+
+def test_refresh_says_what_it_takes_the_place_of_and_which_label_nobody_has(good_store, tmp_path):
+    words, review = tmp_path / "concepts.toml", tmp_path / "decisions.csv"
+    words.write_text('"avion" = ["vol"]\n"viandes" = ["steak"]', encoding="utf-8")
+    review.write_text("word,label,decision\ntrain,avion,bias\nvol,avion,unsure\n")
+    command = ["refresh", "--store", str(good_store.root), "--concepts", str(words), "--decisions", str(review)]
+    first = CliRunner().invoke(app, command)
+    assert "2 decisions from" in first.output
+    assert "in place of" not in first.output
+    assert "has the label viandes:" in " ".join(first.output.split())
+    review.write_text("word,label,decision\n")
+    assert "0 decisions from" in (again := " ".join(CliRunner().invoke(app, command).output.split()))
+    assert "in place of the 2 before" in again
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-8-sig"])
