@@ -21,7 +21,7 @@ from camembias.answers import one_line
 from camembias.errors import InputError, QueryError, StoreBusy, StoreError
 from camembias.files import REMEDIES, readable, replacing
 from camembias.sqlfiles import Query
-from camembias.store import Store
+from camembias.store import Store, outside
 
 STORE_VARIABLE = "camembias_store"
 _BATCH_ROWS = 100_000
@@ -59,6 +59,7 @@ def snapshot(store: Store, target: Path) -> Path:
     """
     if target.resolve() == store.catalog.resolve() or not _may_be_replaced(target):
         raise InputError(f"'{target}' is no snapshot; name a new file, or an older snapshot to replace")
+    outside(target)  # as a part of a table it would end every query
     with _building(store), _new_database(target) as connection:
         _build(connection, store, copied=True)
         views = "SELECT view_name FROM duckdb_views() WHERE NOT internal AND ends_with(view_name, '_parts')"

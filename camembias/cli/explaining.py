@@ -92,6 +92,8 @@ def explain(
         raise InputError(f"say what to explain: exactly one of {ways}")
     if html is not None and not (wait and (tweet or text)):
         raise InputError("--html: it shows texts and tweets, once explained; add --wait to --text or --tweet")
+    if html is not None:
+        stores.outside(html)
     began = time.monotonic()
     bundle, target_store = bundles.load(model), stores.open_existing(store)
     how = How(_targets(bundle, target), baseline.value, again)

@@ -119,11 +119,14 @@ def evaluate(
     Example: camembias evaluate models/mine fresh.csv --label-column topic
     """
     from camembias import bundle as bundles
+    from camembias import store as stores
     from camembias.cli.judging import print_evaluation
 
     with needs("train"):
         from train import evaluate as judging
         from train import pictures, table
+    if picture:
+        stores.outside(picture)
     bundle = bundles.load(model)
     columns = table.Columns(text_column, label_column, id_column, group_column)
     rows = table.read(data, columns, _renames(rename_label or []), drop_label or []).rows

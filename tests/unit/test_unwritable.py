@@ -142,6 +142,19 @@ def test_no_answer_is_written_into_a_store(made: Store, tmp_path: Path, name: st
     assert (names(made.root), (made.root / "store.json").read_bytes()) == before
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("snapshot",), ("evaluate", "none", "none.csv", "--picture"), ("explain", "--text", "a", "--wait", "--html")],
+)
+def test_no_other_file_is_written_into_a_store(made: Store, command: tuple[str, ...]) -> None:
+    target = made.root / "tweets" / "new.parquet"
+    told = ("--store", made.root) if command[0] == "snapshot" else ()
+    failed = said(*command, target, *told)
+    assert isinstance(failed.exception, InputError), failed.exception
+    assert str(failed.exception).startswith(f"'{target}' lies inside the store")
+    assert not target.exists()
+
+
 @pytest.mark.parametrize("name", ["run[1]", "a?", "*", "a\\b", "[x]/store"])
 def test_a_store_whose_path_is_a_pattern_is_refused_before_any_work(made: Store, tmp_path: Path, name: str) -> None:
     with pytest.raises(StoreError, match=r"no store can lie at .* makes it a pattern"):
