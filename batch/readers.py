@@ -88,6 +88,8 @@ _END = object()
 
 def check(source: Source) -> None:
     """Look at the header only, so that a mistake is told before the first tweet is scored. Raises InputError."""
+    if not source.text_columns:
+        raise InputError(f"--text-column '{source.text_column}' names no column; give one, or several: full_text,text")
     if source.path == STDIN:
         return
     if not source.path.is_file():

@@ -68,7 +68,7 @@ def classify(
     bound_malloc_arenas()
     if follow is not None and (inputs or not follow.is_dir()):
         raise InputError(f"--follow '{follow}' takes an existing folder and no other input; name the folder only")
-    limit = RejectLimit.parse(max_rejects) if max_rejects else None
+    limit = RejectLimit.parse(max_rejects) if max_rejects is not None else None
     bundle = bundles.load(model)
     sources = [Source(path, text_column, id_column) for path in ([] if follow else expand(inputs or []))]
     for source in sources:

@@ -96,6 +96,13 @@ def test_what_is_no_table_is_one_clear_error(name, body, said, tmp_path):
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize("columns", ["", " , "])
+def test_a_text_column_without_a_name_is_no_column(columns, tmp_path):
+    path = file(tmp_path, "t.csv", HEAD + b"1,a\n")
+    with pytest.raises(InputError, match="names no column"):
+        readers.check(Source(path, columns))
+
+
 def test_the_rows_before_a_truncation_are_kept(tmp_path):
     noise = "".join(f"{i},{hash((i, 'x'))}\n" for i in range(15_000))
     whole = gzip.compress(HEAD + noise.encode())
