@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from camembias import store
+from camembias.bundle import Bundle
 
 MAIN = [sys.executable, "-c", "from camembias.cli import main; main()"]
 
@@ -41,3 +45,12 @@ def test_help_is_help() -> None:
     nothing = said()
     assert (nothing.returncode, nothing.stderr) == (2, "")
     assert "train" in nothing.stdout
+
+
+def test_what_is_asked_while_the_queue_is_away_is_kept_and_said_to_be(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    made = store.create(tmp_path / "store")
+    model = ("--model", str(tiny_bundle.layout.root), "--store", str(made.root))
+    done = said("explain", *model, "--text", "Vive le train", "--broker-url", "redis://localhost:1/0")
+    assert done.returncode == 2
+    assert "camembias explain --resume" in done.stderr
+    assert made.scan("request_texts").collect()["text"].to_list() == ["Vive le train"]
