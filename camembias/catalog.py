@@ -142,7 +142,7 @@ def _build(connection: duckdb.DuckDBPyConnection, store: Store, copied: bool = F
             except _OF_THE_SYSTEM:
                 raise
             except duckdb.Error as err:
-                raise QueryError(f"sql/{kind}/{stem}.sql does not load: {err}") from err
+                raise QueryError(f"sql/{kind}/{stem}.sql does not load: {one_line(err)}") from err
             if copied and kind == "views":
                 _copy_facts(connection)
             if stem == renewal.AFTER:

@@ -112,6 +112,11 @@ class Store:
         where = parts or self.root / table / "*.parquet"
         return pl.scan_parquet(where, schema=TABLES[table], missing_columns="insert")
 
+    def damaged(self) -> list[Path]:
+        """Parts that are no Parquet files any more: on a full disk, or by another program."""
+        parts = sorted(path for table in TABLES for path in (self.root / table).glob("*.parquet"))
+        return [path for path in parts if _columns(path) is None]
+
     def ledger(self, serving_version: str) -> pl.DataFrame:
         """What decides resuming: the units of work whose parts are all written, oldest first."""
         return self.scan("units").filter(pl.col("serving_version") == serving_version).sort("finished_at").collect()
@@ -187,9 +192,17 @@ def open_existing(root: Path) -> Store:
     except (ValueError, KeyError, TypeError) as err:
         raise StoreError(f"'{path}' is damaged ({err}); restore it from a backup") from err
     for table, schema in TABLES.items():  # a store made before a table or a column existed: its views need a part
-        if not store.has_part(table, _EMPTY) or pl.read_parquet_schema(store.part(table, _EMPTY)) != schema:
+        if _columns(store.part(table, _EMPTY)) != schema:
             store.write(table, _EMPTY, pl.DataFrame(schema=schema))
     return store
+
+
+def _columns(part: Path) -> pl.Schema | None:
+    """None where there is no part, or a damaged one."""
+    try:
+        return pl.Schema(pl.read_parquet_schema(part))
+    except (FileNotFoundError, pl.exceptions.ComputeError):
+        return None
 
 
 @dataclass(slots=True)

@@ -143,7 +143,11 @@ def doctor(store: StoreOption = DEFAULT_STORE) -> None:
     if not (store / "store.json").exists():
         out.print(f"no store at {store}: nothing to check there", markup=False)
         return
-    failed = catalog.failed_checks(stores.open_existing(store))
+    found = stores.open_existing(store)
+    if damaged := found.damaged():
+        named = ", ".join(map(str, damaged[:5])) + (f" and {len(damaged) - 5} more" if len(damaged) > 5 else "")
+        raise CamembiasError(f"damaged: {named}; restore from a backup, or remove and do again what made them")
+    failed = catalog.failed_checks(found)
     if failed:
         shown = ", ".join(f"{name} ({count} rows)" for name, count in failed.items())
         raise CamembiasError(f"checks that fail in '{store}': {shown}; see sql/checks/ for what each one means")

@@ -84,3 +84,23 @@ def test_the_unfinished_database_of_a_killed_process_is_in_nobodys_way(made: Sto
     catalog.refresh(made)
     assert answers(made)
     assert [path.name for path in made.root.glob("audit.duckdb*")] == ["audit.duckdb"]
+
+
+@pytest.mark.parametrize("command", ["status", "refresh", "forget", "query", "doctor"])
+def test_a_damaged_part_is_one_line_and_doctor_names_it(made: Store, command: str) -> None:
+    empty = made.part("tweets", "_empty")
+    made.part("tweets", "broken").write_bytes(empty.read_bytes()[:-9])
+    arguments = {"query": ["store_contents"], "forget": ["1234567890"]}.get(command, [])
+    run = [sys.executable, "-c", "from camembias.cli import main; main()", command, *arguments]
+    done = subprocess.run([*run, "--store", str(made.root)], capture_output=True, encoding="utf-8")
+    assert done.returncode == 2
+    assert done.stderr.startswith("camembias: ")
+    assert done.stderr.count("\n") == 1
+    assert "broken.parquet" in done.stderr or "doctor" in done.stderr
+    assert command != "doctor" or "restore from a backup" in done.stderr
+
+
+def test_the_empty_part_of_a_table_is_made_again(made: Store) -> None:
+    made.part("predictions", "_empty").write_bytes(b"PAR1")
+    catalog.refresh(stores.open_existing(made.root))
+    assert answers(made)
