@@ -124,8 +124,10 @@ def write_pieces(scorer: Scorer, bundle: Bundle, store: Store, names: Sequence[s
 
 
 def _stored(store: Store, part: str, bundle: Bundle, target: Word, edits: Sequence[_Edit]) -> bool:
-    """Whether these very edits of these tweets are in the part, or it is of a larger run: by the same graph and in the
-    same role. Companions are of all tweets of a run, so the edits of a larger one are others."""
+    """Whether these very edits of these tweets are in the part, by the same graph and in the same role.
+
+    A larger run may have other companions than this one; it is kept, because it says more.
+    """
     if not store.has_part("effects", part):
         return False
     rows = store.read("effects", part)

@@ -20,6 +20,7 @@ import polars as pl
 from batch.lines import LINE_LIMIT, TOO_LONG, Lines, csv_records, file_lines, stream_lines
 from batch.rows import IDS, Tweet, printable, to_tweet, wanted
 from batch.sources import STDIN, SUFFIXES, Source
+from camembias import files
 from camembias.errors import InputError
 
 READER_VERSION = 2
@@ -143,7 +144,7 @@ def _text(binary: BinaryIO) -> TextIO:
 def _csv(source: Source) -> Iterator[Record]:
     with _open(source) as binary:
         first = _text(binary).readline(LINE_LIMIT)
-    delimiter = "\t" if source.kind == ".tsv" else max(",;\t", key=first.count)  # a French Excel writes semicolons
+    delimiter = "\t" if source.kind == ".tsv" else files.delimiter(first)
     with _open(source) as binary:
         lines = Lines(_text(binary))
         records = csv_records(lines, delimiter)

@@ -1,8 +1,8 @@
 """The table `sampled_texts`: a part is a block of texts, which are summed together.
 
 A text stays in the block that it came into, and what is new comes last: so a refresh looks at new texts only, and
-makes sums of few blocks. A block that changes gets a new part, and its old one stays for an hour, while it has texts:
-people may be reading it. What the parts were made from is noted beside them.
+makes sums of few blocks. A block that changes gets a new part, and its old one stays for an hour or more, while it
+has texts: people may be reading it. What the parts were made from is noted beside them.
 It knows rows and parts. It does not know SQL, nor what is summed.
 """
 
@@ -27,7 +27,7 @@ TABLE = "sampled_texts"
 BLOCK = 16_384  # texts: 2 million scores of five labels, which fit a small memory
 TEXTS = 2  # what its rows and names of parts say; another number, and all are made again
 _PART = re.compile(r"(?P<number>\d{6,})-v(?P<version>\d{6})-(?P<state>[0-9a-f]{16})")  # the view takes the last version
-KEPT = 3600  # seconds for which a part that was replaced stays; no query takes longer
+KEPT = 3600  # seconds for which a part that was replaced stays at least: no query takes longer
 _KEY = ["model_version", "method", "baseline", "text"]
 
 Sources = Mapping[str, Mapping[str, str]]  # table → part → what changes when the part does

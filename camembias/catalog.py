@@ -27,6 +27,7 @@ STORE_VARIABLE = "camembias_store"
 _BATCH_ROWS = 100_000
 _ROW_GROUP = 30_720  # a quarter of DuckDB's: tables of some 100,000 rows are read and written by all threads then
 _OF_THE_SYSTEM = (duckdb.OperationalError, duckdb.FatalException)  # no room on the disk or in memory: the SQL is well
+_WRITER = ("Could not set lock", "WAL does not match", "different configuration")  # signs of one who may write
 _SILENT = "SET enable_progress_bar = false"  # DuckDB would draw one on stdout, into what a program reads
 _EXPLAIN = re.compile(r"\s*EXPLAIN\b(\s+ANALYZE\b)?(\s*\((?!\s*(?i:SELECT|WITH|FROM)\b)[^()]*\))?", re.IGNORECASE)
 
@@ -92,8 +93,8 @@ def _may_be_replaced(path: Path) -> bool:
 def _new_database(target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     """A database that takes the place of `target` when the block ends well; else nothing is left of it.
 
-    What a client that may write has logged beside `target` goes, too: it does not fit another file, which could then
-    not be opened.
+    What a client that may write has logged beside `target` so far goes, too: it does not fit another file, which could
+    then not be opened.
     """
     with replacing(target) as temporary:
         _log(temporary).unlink(missing_ok=True)  # of a process that was killed, and had this number
@@ -192,7 +193,7 @@ def _opened(path: Path, remedy: str) -> duckdb.DuckDBPyConnection:
     try:
         connection = duckdb.connect(str(path), read_only=True)
     except duckdb.Error as err:
-        if "Could not set lock" in str(err):
+        if any(sign in str(err) for sign in _WRITER):
             raise StoreBusy(
                 f"'{path}' is open for writing in another program; close it there, or open it read-only"
             ) from err

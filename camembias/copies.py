@@ -15,7 +15,10 @@ from camembias.store import Store
 
 KINDS = ("snapshot", "report")
 HOLDS, FREE, AWAY, UNREADABLE = "holds it", "free of it", "not found there", "cannot be read"
-AGAIN, OTHER = "written again, free of it now", "holds it, and is no report of this store: left as it is"
+AGAIN, OTHER = (
+    "written again, free of it now",
+    "holds it, and is not known as a report of this store: left as it is; report it again, or delete it",
+)
 _HEAD = 4096  # bytes; the mark of a report stands among the first
 
 

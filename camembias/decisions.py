@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from camembias import files
 from camembias.errors import InputError
 from camembias.schemas import TABLES
 from camembias.text import as_word
@@ -31,8 +32,11 @@ def read(path: Path) -> pl.DataFrame:
     """
     try:
         body = path.read_bytes()
-        text = body.decode("utf-8-sig") if _is_utf8(body) else body.decode("cp1252", "replace")
-        separator = max(",;\t", key=text.partition("\n")[0].count)
+        try:
+            text = body.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = body.decode("cp1252", "replace")
+        separator = files.delimiter(text.partition("\n")[0])
         rows = pl.read_csv(text.encode(), infer_schema=False, separator=separator)
     except (OSError, pl.exceptions.PolarsError) as err:
         raise InputError(f"'{path}' is no CSV of decisions ({err}); give columns {', '.join(_NEEDED)}") from err
@@ -53,14 +57,6 @@ def read(path: Path) -> pl.DataFrame:
     if twice.height:
         raise InputError(f"'{path}': two decisions on '{twice['word'][0]}' for '{twice['label'][0]}'; keep one")
     return made
-
-
-def _is_utf8(body: bytes) -> bool:
-    try:
-        body.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _counted(word: str) -> str:

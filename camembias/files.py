@@ -82,6 +82,11 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def delimiter(header: str) -> str:
+    """Of a CSV, by its first line: a French spreadsheet writes semicolons."""
+    return max(",;\t", key=header.count)
+
+
 def sha256(path: Path) -> str:
     """Hex digest of a file's bytes."""
     with path.open("rb") as handle:

@@ -87,7 +87,7 @@ def _bodies(path: Path, forms: _Forms, unpack: bool) -> Iterator[tuple[str, byte
             with mmap(handle.fileno(), 0, access=ACCESS_READ) as whole:
                 yield "", whole, forms.sure
     if unpack and parquet:
-        for column in pl.read_parquet(path).iter_columns():
+        for column in pl.read_parquet(path, glob=False).iter_columns():
             needles = forms.sure_escaped if column.name in _WORDS else forms.escaped
             yield f": {column.name}", _lines(column.to_frame()), needles
     elif unpack and database:

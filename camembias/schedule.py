@@ -37,10 +37,12 @@ class When:
             return cls(None, int(found[1]), int(found[2]))
         raise InputError(f"'{text}' is no schedule; write an interval (90s, 15m, 6h, 1d), a time of day (02:00) or off")
 
+    def has_come(self, started: datetime, now: datetime) -> bool:
+        """Whether another run is due by now, after one that began at `started`."""
+        return started < self.last_due(now) if self.every is None else now - started >= self.every
+
     def last_due(self, now: datetime) -> datetime:
-        """The latest moment, `now` or before, at which a run should have begun."""
-        if self.every is not None:
-            return now - self.every
+        """The latest moment, `now` or before, at which a daily run should have begun."""
         today = now.replace(hour=self.hour, minute=self.minute, second=0, microsecond=0)
         return today if today <= now else today - timedelta(days=1)
 
@@ -70,7 +72,7 @@ def due(jobs: Sequence[Job], past: Mapping[str, Past], now: datetime) -> list[Jo
     found = []
     for job in jobs:
         last = past.get(job.kind)
-        if last is None or (last.started <= job.when.last_due(now) if last.done else now - last.started >= RETRY):
+        if last is None or (job.when.has_come(last.started, now) if last.done else now - last.started >= RETRY):
             found.append(job)
     return found
 

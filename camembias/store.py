@@ -115,7 +115,7 @@ class Store:
     def damaged(self) -> list[Path]:
         """Parts that are no Parquet files any more: on a full disk, or by another program."""
         parts = sorted(path for table in TABLES for path in (self.root / table).glob("*.parquet"))
-        return [path for path in parts if _columns(path) is None]
+        return [path for path in parts if _columns(path) is None and path.exists()]  # else it was removed meanwhile
 
     def ledger(self, serving_version: str) -> pl.DataFrame:
         """What decides resuming: the units of work whose parts are all written, oldest first."""

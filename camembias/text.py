@@ -188,9 +188,15 @@ def words(text: str) -> list[Word]:
 
 
 def as_word(text: str) -> str | None:
-    """The word that a person wrote, as it is counted in tweets; None where it is not one word."""
-    found = words(normalise(text))
-    return found[0].word if len(found) == 1 else None
+    """The word that a person wrote, as it is counted in tweets; None where there is a space in it.
+
+    What is cut up here may be one word in a tweet, where capitals and neighbours tell: `r&b`, `-t-il`.
+    """
+    whole = normalise(text)
+    found = words(whole)
+    if len(found) == 1:
+        return found[0].word
+    return whole.lower() if len(whole.split()) == 1 else None
 
 
 _RECURS = 100  # characters; what is longer hardly recurs, and would fill the memory

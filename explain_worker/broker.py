@@ -25,9 +25,11 @@ def _connect(broker_url: str) -> Connection:
         connection = Connection(broker_url, transport_options=options, connect_timeout=CONNECT_TIMEOUT)
     except (KeyError, ValueError) as err:  # of a transport that is not there, or of a port
         where = re.sub(r"(?<=//).*@", "**@", broker_url)
+        # what the error says may be a piece of the password
+        why = "write / # ? of the password as %2F %23 %3F" if where != broker_url else err
         raise BrokerError(
-            f"'{where}' is no address of a queue ({err.args[0]}); write redis://HOST:6379/0 into CAMEMBIAS_BROKER_URL"
-        ) from err
+            f"'{where}' is no address of a queue ({why}); write redis://HOST:6379/0 into CAMEMBIAS_BROKER_URL"
+        ) from None
     try:
         connection.default_channel.client.ping()
     except Exception as err:  # every transport has errors of its own

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, TextIO, cast
 
 import polars as pl
 
+from camembias import files
 from camembias.errors import InputError
 
 KINDS = (".csv", ".tsv", ".ndjson", ".jsonl", ".json", ".parquet", ".txt")
@@ -114,8 +115,7 @@ def _csv(text: TextIO, form: str) -> Iterator[Row | None]:
     first = text.readline()
     if not first.strip():
         return
-    # French spreadsheets separate by semicolons: the header decides
-    delimiter = "\t" if form == ".tsv" else max(",;\t", key=first.count)
+    delimiter = "\t" if form == ".tsv" else files.delimiter(first)
     reader = csv.reader(_chain(first, text), delimiter=delimiter)
     header = next(reader)
     while True:

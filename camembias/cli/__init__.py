@@ -93,11 +93,10 @@ def main() -> None:
             raise
         sys.exit(told[0])  # a query that was interrupted: DuckDB says so with an error of its own
     except Exception as err:
-        if type(err).__name__ != "ComputeError" or "parquet" not in str(
-            err
-        ):  # of polars, which is not imported for this
+        said = " ".join(str(err).split())
+        if not said.startswith("parquet: File out of specification"):  # polars says so, but is not imported for this
             raise
-        _tell(f"a Parquet file is damaged ({' '.join(str(err).split())}); in a store, camembias doctor says which")
+        _tell(f"a Parquet file is damaged ({said}); in a store, camembias doctor says which")
         sys.exit(2)
     sys.exit(code or 0)
 

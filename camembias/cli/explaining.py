@@ -20,7 +20,7 @@ from camembias.cli.console import (
     out,
     print_json,
 )
-from camembias.errors import BrokerError, InputError
+from camembias.errors import InputError
 from camembias.settings import DEFAULT_BROKER_URL
 
 if TYPE_CHECKING:
@@ -106,12 +106,7 @@ def explain(
             asked = ask_unfinished(target_store, bundle)
         else:
             asked = _ask_picked(target_store, bundle, tweet, text, how)
-    try:
-        sent = waiting.send_lost(target_store, bundle, broker_url, asked.all_batches)
-    except BrokerError as err:
-        if not asked.tweets or "--resume" in str(err):
-            raise
-        raise BrokerError(f"{err}; what was asked is kept: queue it then with camembias explain --resume") from err
+    sent = waiting.send_lost(target_store, bundle, broker_url, asked.all_batches)
     if not json_ and not (asked.urgent and wait):
         _say_asked(target_store, bundle, asked, len(sent))
     found = waiting.wait_for(target_store, bundle, broker_url, asked.all_batches, timeout_s) if wait else Counts()

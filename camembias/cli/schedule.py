@@ -21,7 +21,7 @@ from camembias.cli.console import LogJsonOption, ModelOption, StoreOption
 from camembias.errors import StoreBusy, StoreError
 from camembias.files import make_folder
 from camembias.schedule import Job, Past, chosen, due, exit_code
-from camembias.store import Store, now, open_existing, running
+from camembias.store import Store, now, open_existing, outside, running
 from camembias.text import printable
 
 _POLL_S = 5.0
@@ -55,6 +55,7 @@ def schedule(
     if once:
         open_existing(store)  # where there is none, no folder is made either
     for folder in (reports, snapshots):
+        outside(folder / "x")
         make_folder(folder)
     told = ""
     while True:

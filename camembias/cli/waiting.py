@@ -31,7 +31,12 @@ def send_lost(store: Store, bundle: Bundle, broker_url: str, batches: Collection
     """Queue those that neither lie in a queue nor are being worked on, and return their names."""
     with needs("worker"):
         from explain_worker import broker
-    there = broker.queued(broker_url, bundle.model_version)
+    try:
+        there = broker.queued(broker_url, bundle.model_version)
+    except BrokerError as err:
+        if not batches:
+            raise
+        raise BrokerError(f"{err}; what was asked is kept: queue it then with camembias explain --resume") from err
     lost = [batch for batch in batches if batch not in there and not attempts.is_running(store, batch)]
     send(store, bundle, broker_url, lost)
     return lost

@@ -13,7 +13,9 @@ from explain_worker import broker
     [
         ("http://x", "http://x", "No such transport"),
         ("redis://localhost:99999", "redis://localhost:99999", "Port"),
-        ("redis://:se@cret@localhost:port/0", r"redis://\*\*@localhost:port/0", "Port"),
+        ("redis://:se@cret@localhost:port/0", r"redis://\*\*@localhost:port/0", "%2F"),
+        ("redis://:se/cret@localhost:6379/0", r"redis://\*\*@localhost:6379/0", "%2F"),
+        ("redis://:se#cret@localhost:port/0", r"redis://\*\*@localhost:port/0", "%2F"),
         ("redis://[::1", r"redis://\[::1", "IPv6"),
     ],
 )

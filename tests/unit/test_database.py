@@ -32,13 +32,14 @@ def made(tmp_path: Path) -> Store:
 @contextmanager
 def writer(path: Path, then: str) -> Iterator[subprocess.Popen[bytes]]:
     """Another program that has written to a database, and does `then`."""
-    program = subprocess.Popen([sys.executable, "-c", WRITES + then, str(path)], stdout=subprocess.PIPE)
+    program = subprocess.Popen(
+        [sys.executable, "-c", WRITES + then, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert program.stdout
     assert program.stdout.readline()
     yield program
     program.kill()
-    program.wait()
-    program.stdout.close()
+    program.communicate()
 
 
 def answers(store: Store) -> bool:
@@ -46,8 +47,10 @@ def answers(store: Store) -> bool:
 
 
 def test_while_another_program_may_write_reading_is_one_line_and_may_be_tried_again(made: Store) -> None:
-    with writer(made.catalog, "input()"), pytest.raises(StoreBusy, match="open for writing in another program"):
-        catalog.run_sql(made, "SELECT 1")
+    with writer(made.catalog, "input()") as program:
+        with pytest.raises(StoreBusy, match="open for writing in another program"):
+            catalog.run_sql(made, "SELECT 1")
+        assert program.poll() is None
 
 
 def test_what_a_killed_writer_leaves_is_gone_with_the_next_refresh(made: Store) -> None:
@@ -61,9 +64,10 @@ def test_what_a_killed_writer_leaves_is_gone_with_the_next_refresh(made: Store) 
 
 
 def test_a_writer_that_stays_open_hinders_no_one_after_a_refresh(made: Store) -> None:
-    with writer(made.catalog, "input()"):
+    with writer(made.catalog, "input()") as program:
         catalog.refresh(made)
         assert answers(made)
+        assert program.poll() is None
 
 
 def test_a_damaged_database_is_one_line_until_it_is_made_again(made: Store) -> None:

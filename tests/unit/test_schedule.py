@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from camembias import catalog
@@ -45,6 +45,7 @@ def test_a_time_of_day_is_due_once_a_day(moment):
 
 
 @given(moments, st.integers(0, 20 * 24 * 60))
+@example(datetime(2024, 1, 1, tzinfo=UTC), 120)  # run at two o'clock sharp, it is not run again
 def test_days_that_were_missed_are_caught_up_by_one_run(moment, minutes):
     later = moment + timedelta(minutes=minutes)
     missed = NIGHT.last_due(later) > moment
@@ -90,6 +91,16 @@ def test_what_is_due_runs_once_and_is_written_down(tmp_path, monkeypatch):
     assert "<html" in (tmp_path / "r" / "index.html").read_text(encoding="utf-8")
     rows = store.scan("runs").filter(kind="schedule report").collect()
     assert rows.select("status").rows() == [("done",)]
+
+
+@pytest.mark.parametrize("option", ["--reports", "--snapshots"])
+def test_its_folders_lie_in_no_store(tmp_path, option):
+    store = stores.create(tmp_path / "store").root
+    command = [*_scheduler(tmp_path, store), "--once", option, str(store / "x")]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8")
+    assert done.returncode == 2
+    assert "lies inside the store" in done.stderr
+    assert not (store / "x").exists()
 
 
 def test_where_there_is_no_store_no_folder_is_made(tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from camembias import text
-from camembias.text import NORMALISER_VERSION, Word, kind, normalise, text_hash, word_of_character, words
+from camembias.text import NORMALISER_VERSION, Word, as_word, kind, normalise, text_hash, word_of_character, words
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 CODER = "\U0001f469\U0001f3fd\u200d\U0001f4bb"
@@ -282,6 +282,13 @@ def test_time_grows_with_the_length_alone(piece: str) -> None:
     started = time.perf_counter()
     words(normalise(piece * 3000) + "https://t.co/" + piece * 3000)
     assert time.perf_counter() - started < 2  # milliseconds; a pattern that backtracks takes minutes
+
+
+def test_every_word_that_is_shown_can_be_named() -> None:
+    shown = words(normalise("Elle a-t-elle dit-il du R&B chez H&M, l'été ? 20h30 🌻 M$ @a #b « … » main-d’œuvre"))
+    assert [as_word(word.word) for word in shown] == [word.word for word in shown]
+    assert as_word("coup franc") is None
+    assert as_word(" ") is None
 
 
 def test_long_strings_without_a_space_do_not_fill_the_memory() -> None:
