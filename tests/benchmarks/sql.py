@@ -3,10 +3,12 @@
     python tests/benchmarks/sql.py --scores 10000000
 
 Each way runs in a process of its own, so that peak memory is its own. The rivals read the same Parquet, centre scores
-over labels and sum them by word and label; they do neither weights nor errors nor tests, and keep nothing.
+over labels and sum them by word and label; they do neither weights nor errors nor tests, and keep nothing. pandas comes
+with `make bench`; it has no lists, so it is given the words of all tweets as columns, read by our own reader.
 """
 
 import argparse
+import importlib.util
 import multiprocessing
 import shutil
 import statistics
@@ -15,10 +17,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 from _sql_store import LABELS, WORDS, create, grow
 
-from camembias import catalog, sqlfiles
+from camembias import catalog, sqlfiles, sums
 from camembias import store as stores
 from camembias.schemas_derived import DERIVED
 
@@ -45,6 +48,25 @@ def by_polars(root: Path) -> None:
     scores = flat.explode("position", "words").unnest("words")
     centred = scores.with_columns(score=pl.col("score") - pl.col("score").mean().over("tweet_id", "position"))
     centred.group_by("word", "target").agg(pl.len(), pl.col("score").sum()).collect()
+
+
+def by_pandas(root: Path) -> None:
+    import pandas as pd
+
+    found = sums.read(sorted((root / "explanations").glob("*.parquet")))
+    words = found.stop - found.start
+    at = {"tweet": pd.factorize(found.rows["tweet_id"].to_numpy())[0], "target": found.rows["target"].to_list()}
+    flat = pd.DataFrame(
+        {
+            "tweet": np.repeat(at["tweet"].astype(np.int32), words),
+            "target": pd.Categorical(at["target"]).repeat(words),
+            "position": (np.arange(words.sum()) - np.repeat(found.start, words)).astype(np.int32),
+            "word": pd.Categorical.from_codes(found.word, found.vocabulary.to_list()),
+            "score": found.score,
+        }
+    )
+    flat["score"] -= flat.groupby(["tweet", "position"])["score"].transform("mean")
+    flat.groupby(["word", "target"], observed=True)["score"].agg(["size", "sum"])
 
 
 def by_sql(root: Path) -> None:
@@ -91,7 +113,10 @@ def main() -> None:
         for _ in range(given.rounds):
             parts = grow(store, max(WORDS * len(LABELS), given.scores // 100), parts)
             ways = {"refresh after 1 % new": refresh, "full rebuild": rebuild, "verdict query": verdicts}
-            for name, way in {**ways, "free SQL on raw parts": by_sql, "polars on raw parts": by_polars}.items():
+            rivals = {"free SQL on raw parts": by_sql, "polars on raw parts": by_polars}
+            if importlib.util.find_spec("pandas"):
+                rivals["pandas on raw parts"] = by_pandas
+            for name, way in {**ways, **rivals}.items():
                 times.setdefault(name, []).append(measured(way, root))
         scores = store.scan("explanations").select(pl.col("words").list.len().sum()).collect().item()
     rebuilt = statistics.median(seconds for seconds, _ in times["full rebuild"])
