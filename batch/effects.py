@@ -132,10 +132,10 @@ def _stored(store: Store, part: str, bundle: Bundle, target: Word, edits: Sequen
         return False
     rows = store.read("effects", part)
     same = rows.filter(serving_version=bundle.serving_version, role=_role(target))
-    columns = ["tweet_id", "edit", "replacement", "companions"]
-    done = {(*one, None if with_ is None else tuple(with_)) for *one, with_ in same.select(columns).iter_rows()}
     if {edit.tweet_id for edit in edits} < set(same["tweet_id"]):
         return True
+    columns = ["tweet_id", "edit", "replacement", "companions"]
+    done = {(*one, None if with_ is None else tuple(with_)) for *one, with_ in same.select(columns).iter_rows()}
     return {(edit.tweet_id, edit.edit, edit.replacement, edit.companions) for edit in edits} <= done
 
 

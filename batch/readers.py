@@ -143,10 +143,10 @@ def _text(binary: BinaryIO) -> TextIO:
 
 def _csv(source: Source) -> Iterator[Record]:
     with _open(source) as binary:
-        first = _text(binary).readline(LINE_LIMIT)
-    delimiter = "\t" if source.kind == ".tsv" else files.delimiter(first)
-    with _open(source) as binary:
-        lines = Lines(_text(binary))
+        text = _text(binary)
+        delimiter = "\t" if source.kind == ".tsv" else files.delimiter(text.readline(LINE_LIMIT))
+        text.seek(0)
+        lines = Lines(text)
         records = csv_records(lines, delimiter)
         _, header, problem = next(records, (1, [], ""))
         if header is None:

@@ -21,13 +21,12 @@ import polars as pl
 
 from camembias import tombstones
 from camembias.files import write_text
-from camembias.store import Store
+from camembias.store import READ_FOR, Store
 
 TABLE = "sampled_texts"
 BLOCK = 16_384  # texts: 2 million scores of five labels, which fit a small memory
 TEXTS = 2  # what its rows and names of parts say; another number, and all are made again
 _PART = re.compile(r"(?P<number>\d{6,})-v(?P<version>\d{6})-(?P<state>[0-9a-f]{16})")  # the view takes the last version
-KEPT = 3600  # seconds for which a part that was replaced stays at least: no query takes longer
 _KEY = ["model_version", "method", "baseline", "text"]
 
 Sources = Mapping[str, Mapping[str, str]]  # table → part → what changes when the part does
@@ -51,7 +50,12 @@ def added(before: Sources, now: Sources) -> dict[str, list[str]] | None:
 
 def names(store: Store) -> list[str]:
     """The parts that count, of each block its last version; by number."""
-    return list({match["number"]: match[0] for match in _versions(store)}.values())
+    return list(_last(store).values())
+
+
+def _last(store: Store) -> dict[int, str]:
+    """By number, in order."""
+    return {int(match["number"]): match[0] for match in _versions(store)}
 
 
 def _versions(store: Store) -> Iterator[re.Match[str]]:
@@ -67,7 +71,7 @@ def settle(store: Store, rows: pl.DataFrame, among: pl.Series | None, sources: S
     """
     rows = tombstones.without(store, TABLE, rows)  # while a tweet is being forgotten, it is still in the index
     _tidy(store)
-    parts = {int(name.split("-")[0]): name for name in names(store)}
+    parts = _last(store)
     these = pl.lit(True) if among is None else pl.col("text").is_in(among.implode())
     old, rows = store.scan(TABLE, parts.values()).filter(these).collect(), rows.filter(these)
     placed = rows.join(old.select(*_KEY, "block", was="mark"), on=_KEY, how="left")
@@ -92,7 +96,7 @@ def _tidy(store: Store) -> None:
         store.part(TABLE, name).unlink()
     for old, new in pairwise(versions):
         replaced = store.part(TABLE, new[0]).stat().st_mtime
-        if old["number"] == new["number"] and replaced < time.time() - KEPT:
+        if old["number"] == new["number"] and replaced < time.time() - READ_FOR.total_seconds():
             store.part(TABLE, old[0]).unlink()
 
 

@@ -27,9 +27,8 @@ import polars as pl
 
 from camembias.files import sha256, write_text
 from camembias.schemas import TABLES
-from camembias.store import Store, now
+from camembias.store import READ_FOR, Store, now
 
-KEEP = timedelta(hours=1)
 MERGED = "merged-"
 _ROWS = 200_000  # of a merged part: some 50 MB of tweets in memory
 _FOLDER = "merges"
@@ -78,7 +77,7 @@ class Merge:
         write_text(_note(store, self.name), json.dumps({**asdict(self), "at": self.at.isoformat()}))
 
 
-def compact(store: Store, keep: timedelta = KEEP, rows: int = _ROWS) -> Done:
+def compact(store: Store, keep: timedelta = READ_FOR, rows: int = _ROWS) -> Done:
     """Remove what was merged at least `keep` ago, then merge parts of fewer than half of `rows`.
 
     Raises StoreBusy while another compaction or a `forget` runs.

@@ -29,10 +29,13 @@ def read(path: Path = SHIPPED) -> dict[str, list[str]]:
     for label, words in body.items():
         if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
             raise InputError(f"'{path}': '{label}' must be a list of words")
-        for word in words:
-            if as_word(word) is None:
-                raise InputError(f"'{path}': '{word}' of '{label}' is not one word; list its words one by one")
-    return {label: [as_word(word) or "" for word in words] for label, words in body.items()}
+    return {label: [_counted(word, f"'{path}': '{word}' of '{label}'") for word in body[label]] for label in body}
+
+
+def _counted(word: str, named: str) -> str:
+    if (found := as_word(word)) is None:
+        raise InputError(f"{named} is not one word; list its words one by one")
+    return found
 
 
 def put(store: Store, concepts: Mapping[str, Iterable[str]]) -> int:

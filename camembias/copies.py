@@ -60,5 +60,5 @@ def state(copy: Copy, ids: Collection[str], texts: Collection[str]) -> str:
         if not copy.path.is_file():
             return AWAY
         return HOLDS if proof.search(copy.path, ids, texts).places else FREE
-    except (OSError, QueryError):
+    except (OSError, QueryError, pl.exceptions.PolarsError):
         return UNREADABLE

@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from camembias.schemas import TABLES
 FORMAT = 1
 _EMPTY = "_empty"  # zero rows, so that views exist before data does
 _ROW_GROUP = 4096
+READ_FOR = timedelta(hours=1)  # a reader may hold the names of parts that others replaced; no query takes longer
 
 
 def now() -> datetime:

@@ -15,7 +15,7 @@ import typer
 
 from camembias import catalog, concepts, decisions, sqlfiles
 from camembias import store as stores
-from camembias.cli.console import StoreOption, name_values, out, print_table, print_text
+from camembias.cli.console import StoreOption, name_values, not_in_a_store, out, print_table, print_text
 from camembias.errors import CamembiasError, InputError
 from camembias.files import write_bytes, write_text
 
@@ -34,12 +34,10 @@ class Lang(StrEnum):
     FR = "fr"
 
 
-def _outside(target: Path | None) -> Path | None:
-    return target and stores.outside(target)
-
-
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
-OutOption = Annotated[Path | None, typer.Option("--out", callback=_outside, help="Write to this file instead.")]
+OutOption = Annotated[Path | None, typer.Option("--out", callback=not_in_a_store, help="Write to this file instead.")]
+
+PageOption = Annotated[Path, typer.Option("--out", callback=not_in_a_store, help="The HTML file to write.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -86,7 +84,7 @@ def sql(
 
 def report(
     store: StoreOption = DEFAULT_STORE,
-    out_: Annotated[Path, typer.Option("--out", callback=_outside, help="HTML file to write.")] = Path("report.html"),
+    out_: PageOption = Path("report.html"),
     lang: Annotated[Lang, typer.Option(help="Language of the report.")] = Lang.EN,
     no_text: Annotated[bool, typer.Option("--no-text", help="Leave tweets and their ids out; words stay.")] = False,
 ) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import accumulate
@@ -34,7 +34,8 @@ from rich.text import Text
 from camembias import logs
 from camembias.errors import InputError, MissingExtra
 from camembias.settings import BROKER_VARIABLE, MODEL_VARIABLE, STORE_VARIABLE
-from camembias.text import printable
+from camembias.store import outside
+from camembias.text import as_word, printable
 
 _KEPT = "\u200d\n\t\u00a0\u202f"  # what a terminal may be sent beside printable characters
 _LONGEST = 300  # characters of a cell: a tweet, but no manifest
@@ -87,6 +88,21 @@ def name_values(option: str, pairs: list[str] | None) -> dict[str, str | None]:
             raise InputError(f"{option} '{pair}': write it as name=value, or as name= for no value")
         values[name] = value or None
     return values
+
+
+def words_given(option: str, given: Iterable[str]) -> list[str]:
+    """Words as they are counted in tweets."""
+    counted = []
+    for text in given:
+        if (word := as_word(text)) is None:
+            raise InputError(f"{option} '{text}' is not one word; give one each time, as words_up shows it")
+        counted.append(word)
+    return counted
+
+
+def not_in_a_store(target: Path | None) -> Path | None:
+    """Of an option that names a file to be written."""
+    return target and outside(target)
 
 
 def print_json(body: Any) -> None:

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from camembias.cli.console import JsonOption, ModelOption, StoreOption, needs, out, print_json, progress_bar
+from camembias.cli.console import (
+    JsonOption,
+    ModelOption,
+    StoreOption,
+    needs,
+    out,
+    print_json,
+    progress_bar,
+    words_given,
+)
 from camembias.errors import InputError, StoreError
 
 if TYPE_CHECKING:
@@ -37,16 +46,13 @@ def effects(
     from camembias import store as stores
     from camembias.scoring import Scorer
     from camembias.settings import cpu_count
-    from camembias.text import as_word
 
     with needs("batch"):
         from batch import effects as stage
     bundle = bundles.load(model)
     _ = bundle.serving_version  # raises before any work when there is no ONNX yet
     target = stores.open_existing(store)
-    given = [as_word(text) for text in word or []]
-    if None in given:
-        raise InputError(f"--word {word}: give one word each time, as `camembias query words_up` shows it")
+    given = words_given("--word", word or [])
     catalog.refresh(target)
     mine = {"model": bundle.model_version}
     asked = catalog.run_query(target, sqlfiles.query("effect_candidates"), {**mine, "top": str(top)})

@@ -17,8 +17,10 @@ from camembias.cli.console import (
     StoreOption,
     errors,
     name_values,
+    not_in_a_store,
     out,
     print_json,
+    words_given,
 )
 from camembias.errors import InputError
 from camembias.settings import DEFAULT_BROKER_URL
@@ -72,7 +74,9 @@ def explain(
     timeout_s: Annotated[
         float, typer.Option(min=0.1, max=1e9, help="With --wait: give up after so many seconds without news.")
     ] = 300,
-    html: Annotated[Path | None, typer.Option(help="With --wait: write the shaded texts to this page.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(callback=not_in_a_store, help="With --wait: write the shaded texts to this page.")
+    ] = None,
     broker_url: BrokerOption = DEFAULT_BROKER_URL,
     json_: JsonOption = False,
 ) -> None:
@@ -92,8 +96,6 @@ def explain(
         raise InputError(f"say what to explain: exactly one of {ways}")
     if html is not None and not (wait and (tweet or text)):
         raise InputError("--html: it shows texts and tweets, once explained; add --wait to --text or --tweet")
-    if html is not None:
-        stores.outside(html)
     began = time.monotonic()
     bundle, target_store = bundles.load(model), stores.open_existing(store)
     how = How(_targets(bundle, target), baseline.value, again)
@@ -156,18 +158,13 @@ def _ask_sample(
     store: Store, bundle: Bundle, size: int, strategy: Strategy, words: list[str], top: int | None, how: How
 ) -> Asked:
     from camembias import requests, sampling
-    from camembias.text import as_word
 
     if words and strategy is not Strategy.WORD:
         raise InputError(f"--word and --words need --strategy word, not '{strategy.value}'")
-    named = [as_word(word) for word in words]
-    if None in named:
-        raise InputError(
-            f"--word '{words[named.index(None)]}' is not one word; give one each time, as words_up shows it"
-        )
+    counted = words_given("--word", words)
     if strategy is Strategy.WORD and not words:
-        named = [*sampling.candidate_words(store, bundle, top or 50)]
-    return requests.ask_sample(store, bundle, size, strategy.value, how, [word for word in named if word])
+        counted = sampling.candidate_words(store, bundle, top or 50)
+    return requests.ask_sample(store, bundle, size, strategy.value, how, counted)
 
 
 def _ask_query(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from camembias.cli.console import JsonOption, needs, out, print_json, progress_bar
+from camembias.cli.console import JsonOption, needs, not_in_a_store, out, print_json, progress_bar
 from camembias.cli.learning import (
     Accumulate,
     BaseModel,
@@ -110,7 +110,9 @@ def evaluate(
     other_label: Annotated[
         str | None, typer.Option(help="Label of tweets about none of the model's: see what it does with them.")
     ] = None,
-    picture: Annotated[Path | None, typer.Option(help="Draw the confusion matrix to this PNG.")] = None,
+    picture: Annotated[
+        Path | None, typer.Option(callback=not_in_a_store, help="Draw the confusion matrix to this PNG.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides the resampling behind the intervals.")] = 0,
     json_: JsonOption = False,
 ) -> None:
@@ -119,14 +121,11 @@ def evaluate(
     Example: camembias evaluate models/mine fresh.csv --label-column topic
     """
     from camembias import bundle as bundles
-    from camembias import store as stores
     from camembias.cli.judging import print_evaluation
 
     with needs("train"):
         from train import evaluate as judging
         from train import pictures, table
-    if picture:
-        stores.outside(picture)
     bundle = bundles.load(model)
     columns = table.Columns(text_column, label_column, id_column, group_column)
     rows = table.read(data, columns, _renames(rename_label or []), drop_label or []).rows

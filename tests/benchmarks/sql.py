@@ -55,11 +55,10 @@ def by_pandas(root: Path) -> None:
 
     found = sums.read(sorted((root / "explanations").glob("*.parquet")))
     words = found.stop - found.start
-    at = {"tweet": pd.factorize(found.rows["tweet_id"].to_numpy())[0], "target": found.rows["target"].to_list()}
     flat = pd.DataFrame(
         {
-            "tweet": np.repeat(at["tweet"].astype(np.int32), words),
-            "target": pd.Categorical(at["target"]).repeat(words),
+            "tweet": np.repeat(pd.factorize(found.rows["tweet_id"].to_numpy())[0].astype(np.int32), words),
+            "target": pd.Categorical(found.rows["target"].to_list()).repeat(words),
             "position": (np.arange(words.sum()) - np.repeat(found.start, words)).astype(np.int32),
             "word": pd.Categorical.from_codes(found.word, found.vocabulary.to_list()),
             "score": found.score,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from camembias import blocks
 from camembias import store as stores
 from camembias.schemas import TABLES
-from camembias.store import Store
+from camembias.store import READ_FOR, Store
 
 Texts = dict[str, int]  # text → its mark
 FROM = {"explanations": {"e1": "a"}}
@@ -113,7 +113,7 @@ def test_what_a_part_replaced_stays_for_an_hour_for_those_who_read_it(made) -> N
         names += blocks.names(made)
     assert made.part_names(blocks.TABLE) == names
     assert names[0].split("-")[-1] == names[2].split("-")[-1]  # it says the same again, and is another part
-    long_ago = time.time() - blocks.KEPT - 1
+    long_ago = time.time() - READ_FOR.total_seconds() - 1
     os.utime(made.part(blocks.TABLE, names[1]), (long_ago, long_ago))
     settled(made, {"a": 3, "b": 1})
     assert made.part_names(blocks.TABLE) == [
