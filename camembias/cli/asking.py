@@ -36,7 +36,6 @@ class Lang(StrEnum):
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
 OutOption = Annotated[Path | None, typer.Option("--out", callback=not_in_a_store, help="Write to this file instead.")]
-
 PageOption = Annotated[Path, typer.Option("--out", callback=not_in_a_store, help="The HTML file to write.")]
 
 
