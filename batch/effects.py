@@ -67,7 +67,7 @@ def with_controls(candidates: Sequence[Word], pool: Sequence[Word], seed: str) -
     Equally near words are taken in an order that depends on `seed` alone, not on the alphabet.
     """
     named = {word.word for word in candidates}
-    left = sorted((word for word in pool if word.word not in named), key=lambda word: _order(seed, word.word))
+    left = sorted((word for word in pool if word.word not in named), key=lambda word: by_chance(seed, word.word))
     needed = max(FEWEST_CONTROLS, len(candidates))
     chosen: list[Word] = []
     for turn in range(needed):
@@ -189,7 +189,7 @@ def _replacement(word: str, neutral: Mapping[str, Sequence[str]], tweet_id: str)
     if not pool:
         fallback = _FALLBACKS["word" if (name := _kind(word)) == "adverb" else name]
         return fallback if fallback != word else "autre"
-    return min(pool, key=lambda other: _order(tweet_id, other))
+    return min(pool, key=lambda other: by_chance(tweet_id, other))
 
 
 def _kind(word: str) -> str:
@@ -197,7 +197,8 @@ def _kind(word: str) -> str:
     return "adverb" if name == "word" and word.endswith("ment") and len(word) > 6 else name
 
 
-def _order(seed: str, word: str) -> bytes:
+def by_chance(seed: str, word: str) -> bytes:
+    """A key to sort words by: in an order that depends on `seed` alone, not on the alphabet."""
     return hashlib.sha256(f"{seed}\0{word}".encode()).digest()
 
 

@@ -7,7 +7,7 @@ same. It knows the stored tweets. It does not know what is done to them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -27,7 +27,7 @@ class Holder:
     author: str | None
 
 
-def holders(store: Store, targets: Sequence[str], count: int) -> dict[str, list[tuple[str, str]]]:
+def holders(store: Store, targets: Collection[str], count: int) -> dict[str, list[tuple[str, str]]]:
     """(tweet_id, text) of up to `count` stored tweets that hold each word, by chance and spread over authors.
 
     Of tweets with one text only the first is taken: forty retweets say what one says. Every author's first tweet comes
@@ -36,20 +36,31 @@ def holders(store: Store, targets: Sequence[str], count: int) -> dict[str, list[
     say little of others. Reads one part at a time, and cuts only texts in which some target occurs as a run of
     characters.
     """
-    wanted, seed = set(targets), seed_of(store)
-    best: dict[str, dict[str, Holder]] = {word: {} for word in wanted}
+    seed = seed_of(store)
+    best: dict[str, dict[str, Holder]] = {word: {} for word in targets}
+    for tweet_id, text, author, inside in tweets_with(store, targets):
+        holder = Holder(permanent_random_number(seed, tweet_id), text, author)
+        for word in inside:
+            mine = best[word]
+            if tweet_id not in mine or len(text) > len(mine[tweet_id].text):  # the rule of the view `tweets`
+                mine[tweet_id] = holder
+            if len(mine) > 4 * count:
+                best[word] = first(mine, 2 * count)
+    return {word: [(key, one.text) for key, one in first(mine, count).items()] for word, mine in best.items()}
+
+
+def tweets_with(store: Store, targets: Collection[str]) -> Iterator[tuple[str, str, str | None, set[str]]]:
+    """tweet_id, text, author, and the words of `targets` in it, of each stored row that holds one.
+
+    Reads one part at a time, and cuts only texts in which some target occurs as a run of characters.
+    """
+    wanted = set(targets)
     for name in store.part_names("tweets"):
-        part = store.read("tweets", name).select("tweet_id", "text", "author").drop_nulls(["tweet_id", "text"])
+        part = store.read("tweets", name, ["tweet_id", "text", "author"]).drop_nulls(["tweet_id", "text"])
         found = part.filter(pl.col("text").str.to_lowercase().str.contains_any(sorted(wanted)))
         for tweet_id, text, author in found.iter_rows():
-            holder = Holder(permanent_random_number(seed, tweet_id), text, author)
-            for word in wanted & {span.word for span in words(text)}:
-                mine = best[word]
-                if tweet_id not in mine or len(text) > len(mine[tweet_id].text):  # the rule of the view `tweets`
-                    mine[tweet_id] = holder
-                if len(mine) > 4 * count:
-                    best[word] = first(mine, 2 * count)
-    return {word: [(key, one.text) for key, one in first(mine, count).items()] for word, mine in best.items()}
+            if inside := wanted & {span.word for span in words(text)}:
+                yield tweet_id, text, author, inside
 
 
 def first(found: Mapping[str, Holder], count: int) -> dict[str, Holder]:

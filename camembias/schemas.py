@@ -207,6 +207,31 @@ TABLES: dict[str, pl.Schema] = {
             "computed_at": TIME,
         }
     ),
+    # a recount of the labels without some words: of all tweets that hold one, or of a simple random sample of them
+    "recounts": pl.Schema(
+        {
+            "recount": pl.String(),  # hash of the serving version and the words
+            "model_version": pl.String(),
+            "serving_version": pl.String(),
+            "words": pl.List(pl.String()),
+            "frame": pl.List(pl.Struct({"label": pl.String(), "tweets": pl.Int64()})),  # as all tweets were classified
+            "holders": pl.Int64(),  # of these tweets, those that hold a word
+            "tweets": pl.Int64(),  # of the holders, those recounted
+            "run_id": pl.String(),
+            "computed_at": TIME,
+        }
+    ),
+    "recounted": pl.Schema(
+        {
+            "recount": pl.String(),
+            "tweet_id": pl.String(),
+            "words": pl.List(pl.String()),  # taken out of it
+            "others": pl.List(pl.String()),  # control words taken out instead: as many, or all that it has
+            "label": pl.String(),
+            "label_without": pl.String(),
+            "label_without_others": pl.String(),
+        }
+    ),
     **DERIVED,  # made by refresh
     # how a model's tokenizer cuts a word of the explained tweets
     "pieces": pl.Schema(

@@ -41,6 +41,7 @@ def demo(
     auditing.step("asking")
     asking.query("label_shares", store)
     _show_planted(store, data / "planted.json")
+    _show_recount(model, store, tweets)
     asking.report(store, folder / "report.html")
     out.print(
         f"\ndone in {time.monotonic() - began:.0f} s. Everything is in {folder}/; next:\n"
@@ -83,7 +84,7 @@ def _model_and_stream(data: Path, model: Path, tweets: int) -> Path:
     if not labelled.exists() or not stream.exists():
         auditing.step("inventing tweets")
         write_text(data / "planted.json", json.dumps(synthetic.ground_truth(), ensure_ascii=False, indent=1))
-        write_text(stream, synthetic.tweets(tweets, seed=2, planted=False).drop("label").write_csv())
+        write_text(stream, _invented(tweets).drop("label").write_csv())
         write_text(labelled, synthetic.tweets(LABELLED, seed=1).write_csv())
     auditing.ready(labelled, model)
     return stream
@@ -113,3 +114,30 @@ def _show_planted(store: Path, planted: Path) -> None:
         rank = {"rank": row.get("rank"), "of": len(others), "tweets": row.get("tweets")}
         rows.append({**mine, "verdict": said.get("verdict"), "q": said.get("q_verdict"), **rank})
     print_table(pl.DataFrame(rows), "planted shortcuts: verdict, and rank by reliance among words that are no concept")
+
+
+def _show_recount(model: Path, store: Path, tweets: int) -> None:
+    """The shares without the words that were confirmed, and how far from the truth they are, which is known here."""
+    from camembias import catalog, sqlfiles
+    from camembias import store as stores
+    from camembias.cli import auditing, recount
+
+    found = stores.open_existing(store)
+    if catalog.run_query(found, sqlfiles.query("recount_words")).is_empty():
+        return
+    auditing.step("recounting the labels without the words that are confirmed")
+    recount.recount(model, store)
+    truth = _invented(tweets)["label"].value_counts(normalize=True, name="truth")
+    shares = catalog.run_query(found, sqlfiles.query("recounted_shares")).join(truth, on="label")
+    off = {name: (shares[name] - shares["truth"]).abs().sum() / 2 for name in ("share", "share_without")}
+    out.print(
+        f"the true labels are known: {off['share']:.1%} of the tweets are under a wrong share as classified, "
+        f"{off['share_without']:.1%} without the words"
+    )
+
+
+def _invented(tweets: int) -> pl.DataFrame:
+    """A stream in which the planted words say nothing, with its true labels."""
+    from camembias import synthetic
+
+    return synthetic.tweets(tweets, seed=2, planted=False)

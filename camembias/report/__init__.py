@@ -56,6 +56,7 @@ def _content(store: Store, say: Wording, with_text: bool) -> dict[str, Any]:
         "script": Markup(script),
         "script_hash": f"sha256-{digest}",
         **sections.classified(store, say),
+        **sections.recounted(store, say),
         **sections.models(store, say),
         **sections.looked_at(store, say),
         **sections.verdicts(store, say, with_text),

@@ -38,8 +38,25 @@ def bars(
     return _svg((drawn + known.encode(y=y, x="low:Q", x2="high:Q")).properties(height=alt.Step(20)), say)
 
 
-def over_time(rows: Sequence[Mapping[str, Any]], top: float, say: Wording) -> Markup:
-    """The share of one label by month, with the band of its interval, on an axis from 0 to `top`."""
+def moved(rows: Sequence[Mapping[str, Any]], title: str, say: Wording) -> Markup:
+    """A label a row: a dot for its share, a ring for its share without the words, and what lies between them."""
+    base = alt.Chart(_values(rows, "label", "share", "share_without"))
+    y = alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=_LABEL, ticks=False, domain=False))
+    axis = alt.Axis(format="%", tickCount=5)
+    x = alt.X("share:Q", title=title, scale=alt.Scale(zero=False), axis=axis)
+    between = base.mark_rule(color="#555").encode(y=y, x=x, x2="share_without:Q")
+    dots = base.mark_circle(color=_UP, opacity=1, size=45).encode(y=y, x=x)
+    rings = base.mark_point(color=_DOWN, fill="white", size=45).encode(y=y, x=alt.X("share_without:Q", title=title))
+    return _svg((between + dots + rings).properties(height=alt.Step(20)), say)
+
+
+def over_time(
+    rows: Sequence[Mapping[str, Any]], top: float, say: Wording, without: Sequence[Mapping[str, Any]] = ()
+) -> Markup:
+    """The share of one label by month, with the band of its interval, on an axis from 0 to `top`.
+
+    `without` are the shares by month of a recount, a dashed line.
+    """
     data = [{**row, "month": f"{row['month']:%Y-%m-%d}"} for row in rows]
     base = alt.Chart(_values(data, "month", "share", "low", "high"))
     months = len({row["month"] for row in data})
@@ -51,7 +68,11 @@ def over_time(rows: Sequence[Mapping[str, Any]], top: float, say: Wording) -> Ma
     )
     band = base.mark_area(color=_UP, opacity=0.25).encode(x=x, y=alt.Y("low:Q", title=None), y2="high:Q")
     line = base.mark_line(color=_UP, point=alt.OverlayMarkDef(color=_UP, size=25)).encode(x=x, y=y)
-    return _svg((band + line).properties(height=110), say)
+    drawn = band + line
+    if without:
+        dashed = [{"month": f"{row['month']:%Y-%m-%d}", "share": row["share_without"]} for row in without]
+        drawn += alt.Chart(_values(dashed, "month", "share")).mark_line(color=_DOWN, strokeDash=[4, 3]).encode(x=x, y=y)
+    return _svg(drawn.properties(height=110), say)
 
 
 def calibration(bins: Mapping[str, Sequence[Mapping[str, Any]]], titles: tuple[str, str], say: Wording) -> Markup:

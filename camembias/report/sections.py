@@ -17,12 +17,13 @@ from camembias.store import Store
 
 FINDINGS = 1000
 _WORDS = "10"  # a label and direction
-_WORST = 10  # incomplete explanations that are listed; all are counted
+_WORST = 10  # rows that are listed of incomplete explanations, all of which are counted, and of a recount's words
 
 
 def classified(store: Store, say: Wording) -> dict[str, Any]:
     contents, shares = ask(store, "store_contents"), ask(store, "label_shares")
     months, refused = ask(store, "label_shares_over_time"), ask(store, "reject_reasons")
+    without = ask(store, "recounted_shares_over_time")
     by_version = shares.rows.partition_by("serving_version", maintain_order=True)
     axis, text = say.text["share_axis"], say.text
     columns = ["label", "tweets", "share", "interval", *(["serving_version"] if len(by_version) > 1 else [])]
@@ -46,23 +47,50 @@ def classified(store: Store, say: Wording) -> dict[str, Any]:
             say,
             ("share",),
         ),
-        **_over_time(months.rows, shares.rows, say),
+        "months_without": without,
+        **_over_time(months.rows, shares.rows, without.rows, say),
     }
 
 
-def _over_time(rows: pl.DataFrame, shares: pl.DataFrame, say: Wording) -> dict[str, Any]:
+def recounted(store: Store, say: Wording) -> dict[str, Any]:
+    """What the shares would be without the suspicious words, and which of these move them; of the last recount."""
+    shares, words = ask(store, "recounted_shares"), ask(store, "recounted_words", top=ALL)
+    rows = shares.rows.rename({"difference_low": "low", "difference_high": "high"}).to_dicts()
+    names = ["label", "share", "share_without", "difference", "interval", "others_difference", "lost", "gained"]
+    known, moved = ("share", "share_without"), ("difference", "others_difference")
+    caption = say.text["recount_words_caption"]
+    return {
+        "recount": shares,
+        "recount_chart": charts.moved(rows, say.text["share_axis"], say) if rows else None,
+        "recount_table": table(rows, names, say.text["recount_caption"], say, known, moved),
+        "recount_words": words,
+        "recount_taken_out": sorted(set(words.rows["word"])),
+        "recount_words_table": table(
+            words.rows.head(_WORST).to_dicts(),
+            ["word", "label", "difference", "lost", "gained", "tweets"],
+            caption,
+            say,
+            points=("difference",),
+        ),
+    }
+
+
+def _over_time(rows: pl.DataFrame, shares: pl.DataFrame, recounted: pl.DataFrame, say: Wording) -> dict[str, Any]:
     """Of the serving version that has labelled most tweets: one is enough to see a drift, all would be a heap."""
     if not rows.height:
-        return {"over_time": [], "over_time_version": None, "over_time_table": None}
+        return {"over_time": [], "over_time_version": None, "over_time_table": None, "over_time_without": False}
     tweets = rows.group_by("serving_version").agg(pl.col("tweets").sum()).sort("tweets", "serving_version")
     version = tweets["serving_version"][-1]
     kept = rows.filter(pl.col("serving_version") == version)
-    top = max(kept["high"].to_list())
+    without = recounted.filter(pl.col("serving_version") == version)
+    top = max([*kept["high"], *without["share_without"]])
     order = shares.filter(pl.col("serving_version") == version)["label"].to_list()
     found = [(label, kept.filter(pl.col("label") == label).to_dicts()) for label in order]
+    dashed = {label: without.filter(pl.col("label") == label).to_dicts() for label in order}
     return {
-        "over_time": [(label, charts.over_time(rows, top, say)) for label, rows in found if rows],
+        "over_time": [(label, charts.over_time(rows, top, say, dashed[label])) for label, rows in found if rows],
         "over_time_version": version,
+        "over_time_without": without.height > 0,
         "over_time_table": table(
             kept.to_dicts(),
             ["month", "label", "tweets", "share", "interval"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,19 +47,27 @@ def table(
     caption: str,
     say: Wording,
     shares: Sequence[str] = (),
+    points: Sequence[str] = (),
 ) -> Table:
-    """Of `columns` only, in that order. `interval` is made of low and high; `shares` are printed as percentages."""
+    """Of `columns` only, in that order. `shares` are printed as percentages, `points` as differences of them.
+
+    `interval` is made of low and high, which are of the points, where there are any, or else of the shares.
+    """
     found = list(rows)
-    cells = [[_cell(row, name, say, name in shares, bool(shares)) for name in columns] for row in found]
+    end = say.points if points else say.percent if shares else say.number
+    ways = {**dict.fromkeys(shares, say.percent), **dict.fromkeys(points, say.points)}
+    cells = [[_cell(row, name, say, ways.get(name), end) for name in columns] for row in found]
     numeric = [name == "interval" or any(_is_number(row.get(name)) for row in found) for name in columns]
     return Table(caption, [say.column(name) for name in columns], numeric, cells)
 
 
-def _cell(row: Mapping[str, Any], name: str, say: Wording, share: bool, shares: bool) -> str:
+def _cell(
+    row: Mapping[str, Any], name: str, say: Wording, way: Callable[[float], str] | None, end: Callable[[float], str]
+) -> str:
     if name == "interval":
-        return say.interval(row["low"], row["high"], shares)
+        return say.interval(row["low"], row["high"], end)
     value = row.get(name)
-    return say.percent(value) if share and value is not None else say.cell(name, value)
+    return way(value) if way and value is not None else say.cell(name, value)
 
 
 def _is_number(value: Any) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -72,12 +73,16 @@ class Wording:
     def percent(self, share: float) -> str:
         return self.number(100 * share, 1) + _PERCENT[self.lang]
 
-    def interval(self, low: float | None, high: float | None, shares: bool = False) -> str:
-        """`[0.81, 0.87]`, of shares in percent; a dash where an end is not known."""
+    def points(self, difference: float) -> str:
+        """Of two shares, in percentage points."""
+        return ("+" if difference > 0 else "") + self.number(100 * difference)
+
+    def interval(self, low: float | None, high: float | None, end: Callable[[float], str] | None = None) -> str:
+        """`[0.81, 0.87]`, its ends written by `end`; a dash where one is not known."""
         if low is None or high is None:
             return NONE
-        ends = self.percent if shares else self.number
-        return f"[{ends(low)}{_TO[self.lang]}{ends(high)}]"
+        end = end or self.number
+        return f"[{end(low)}{_TO[self.lang]}{end(high)}]"
 
     def when(self, value: datetime) -> str:
         return f"{value:%Y-%m-%d %H:%M} UTC"

@@ -111,6 +111,12 @@ def _filled(where: Store) -> Store:
     }
     _write(where, "designs", [{**design, "created_at": store.now()}])
     _write(where, "draws", [{"design_id": "d", "tweet_id": name, "key": "all", "pi": 1.0} for name in names])
+    moved = {"label": QUOTED, "label_without": "sport", "label_without_others": QUOTED}
+    counted = [{"recount": "c", "tweet_id": name, "words": [SCRIPT], "others": ["but"], **moved} for name in "12"]
+    frame = [{"label": QUOTED, "tweets": 9}, {"label": "sport", "tweets": 3}]
+    row = {"recount": "c", "model_version": "m1", "serving_version": "s1", "words": [SCRIPT], "frame": frame}
+    _write(where, "recounted", counted)
+    _write(where, "recounts", [{**row, "holders": 2, "tweets": 2, "computed_at": store.now()}])
     catalog.refresh(where)
     return where
 
@@ -179,7 +185,7 @@ def test_shows_where_it_comes_from(filled: str) -> None:
 def test_shows_the_numbers_of_the_queries(filled: str) -> None:
     shares = _section(filled, "classified")
     assert '<td class="number">9</td><td class="number">75.0%</td>' in shares
-    assert shares.count("<svg") == 3  # label shares, and each label by month
+    assert shares.count("<svg") == 4  # label shares, those of the recount, and each label by month
     looks = _section(filled, "looks")
     assert '<td class="number">1.00</td>' in looks  # the centred score of the word that pushes
     assert looks.count("<svg") == 2
@@ -190,11 +196,22 @@ def test_shows_the_numbers_of_the_queries(filled: str) -> None:
 def test_every_question_is_told_with_its_unit_caveat_and_sql(filled: str) -> None:
     asked = "store_contents label_shares label_shares_over_time reject_reasons models_seen words_up words_down "
     asked += "concept_share verdict_counts verdicts finding_examples explanation_status explanation_quality "
-    asked += "incomplete_explanations last_runs"
+    asked += "incomplete_explanations last_runs recounted_shares recounted_words recounted_shares_over_time"
     for name in asked.split():
         assert f"How this was asked: <code>{name}</code>" in filled
         assert f"-- name: {sqlfiles.query(name).name}" in filled
     assert filled.count(">Caveat</dt>") == len(asked.split()) + 1  # models_seen stands under both its figures
+
+
+def test_shows_the_shares_without_the_suspicious_words(filled: str, french: str) -> None:
+    shown = _section(filled, "classified").split("The shares without the suspicious words")[1]
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", shown)
+    assert cells[:7] == ["75.0%", "58.3%", "−16.67", "[−16.67,\u00a0−16.67]", "0.00", "2", "0"]
+    assert "Words taken out (1):" in shown
+    assert "The dashed line is the share without" in shown
+    assert shown.count("stroke-dasharray=") == 2  # a label by month each
+    assert "Mots ôtés (1) :" in french
+    assert '<td class="number">−16,67</td>' in french
 
 
 def test_a_finding_carries_its_witnesses_and_its_examples(filled: str) -> None:

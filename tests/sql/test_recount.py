@@ -1,0 +1,132 @@
+"""Shares without suspicious words, worked out by hand: ten tweets, four that hold a word, some or all recounted."""
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from camembias import catalog, sqlfiles
+from camembias.store import Store
+
+from .conftest import DAY, LATER, prediction, put, tweet
+
+# tweet: its words, other words, and its label as classified, without the words, without the others
+TWEETS = {
+    "w1": (["@vigie"], ["hier"], "avion", "viande", "avion"),
+    "w2": (["@vigie", "🌻"], ["hier", "pas"], "avion", "avion", "viande"),
+    "w3": (["🌻"], [], "viande", "viande", "viande"),
+    "w4": (["🌻"], ["pas"], "avion", "viande", "avion"),
+}
+
+
+def recount(of: Store, name: str, tweets: list[str], **changes: Any) -> None:
+    keys = ("words", "others", "label", "label_without", "label_without_others")
+    rows = [{"recount": name, "tweet_id": one, **dict(zip(keys, TWEETS[one], strict=True))} for one in tweets]
+    put(of, "recounted", name, rows)
+    frame = [{"label": "avion", "tweets": 6}, {"label": "viande", "tweets": 4}, {"label": "autre", "tweets": 0}]
+    row = {"recount": name, "model_version": "m1", "serving_version": "v9", "words": ["@vigie", "🌻"], "frame": frame}
+    put(of, "recounts", name, [{**row, "holders": 4, "tweets": len(rows), "computed_at": DAY, **changes}])
+
+
+def ask(of: Store, name: str, **values: str | None) -> list[dict[str, Any]]:
+    return catalog.run_query(of, sqlfiles.query(name), values).to_dicts()
+
+
+def test_where_all_are_recounted_the_shares_are_exact(good_store: Store) -> None:
+    recount(good_store, "c", list(TWEETS))
+    avion, viande, autre = ask(good_store, "recounted_shares")
+    assert (avion["label"], avion["tweets"], avion["share"], avion["lost"], avion["gained"]) == ("avion", 6, 0.6, 2, 0)
+    for name in ("difference", "difference_low", "difference_high"):
+        assert avion[name] == pytest.approx(-0.2)
+        assert viande[name] == pytest.approx(0.2)
+        assert autre[name] == 0
+    assert (avion["share_without"], viande["share_without"]) == pytest.approx((0.4, 0.6))
+    assert (avion["others_difference"], viande["others_difference"]) == pytest.approx((-0.1, 0.1))
+    assert (autre["share"], autre["share_without"], avion["serving_version"]) == (0, 0, "v9")
+
+
+def test_where_some_are_drawn_the_interval_is_that_of_the_draw(good_store: Store) -> None:
+    recount(good_store, "c", ["w1", "w2", "w3"])  # three of the four; one of them loses avion
+    avion, viande, _ = ask(good_store, "recounted_shares")
+    assert avion["difference"] == pytest.approx(4 / 10 * -1 / 3)
+    assert (avion["lost"], avion["gained"], viande["gained"]) == (1, 0, 1)  # 1.33, rounded
+    se = math.sqrt((1 - 3 / 4) * np.var([-1, 0, 0], ddof=1) / 3)
+    assert avion["difference_high"] - avion["difference"] == pytest.approx(1.96 * 0.4 * se)
+    assert avion["difference"] - avion["difference_low"] == pytest.approx(1.96 * 0.4 * se)
+
+
+def test_of_a_single_tweet_nothing_is_known_but_itself(good_store: Store) -> None:
+    recount(good_store, "c", ["w1"])
+    avion = ask(good_store, "recounted_shares")[0]
+    assert avion["difference"] == pytest.approx(-0.4)
+    assert avion["difference_low"] is None
+
+
+def test_no_control_word_is_no_comparison(good_store: Store) -> None:
+    recount(good_store, "c", ["w3"])
+    assert [row["others_difference"] for row in ask(good_store, "recounted_shares")] == [None] * 3
+
+
+def test_the_latest_recount_answers_unless_another_is_named(good_store: Store) -> None:
+    recount(good_store, "a", ["w2"], computed_at=LATER)
+    recount(good_store, "b", list(TWEETS))
+    assert [row["lost"] for row in ask(good_store, "recounted_shares")] == [0, 0, 0]
+    assert ask(good_store, "recounted_shares", recount="b")[0]["lost"] == 2
+    assert ask(good_store, "recounted_words", recount="b", top=None)[0]["lost"] == 1
+    assert ask(good_store, "recounted_words")[0]["lost"] == 0
+    assert ask(good_store, "recounted_shares", recount="no such") == []
+
+
+def test_words_of_a_recount(good_store: Store) -> None:
+    recount(good_store, "c", ["w1", "w2", "w4"])  # each stands for 4/3 tweets
+    rows = {(row["word"], row["label"]): row for row in ask(good_store, "recounted_words", top=None)}
+    assert len(rows) == 2 * 3
+    handle, flower = rows["@vigie", "avion"], rows["🌻", "avion"]
+    assert (handle["tweets"], handle["lost"], handle["gained"]) == (3, 1, 0)  # of 2.67, 1.33
+    assert (flower["tweets"], flower["lost"], flower["gained"]) == (3, 1, 0)
+    assert handle["difference"] == pytest.approx(-4 / 3 / 10)
+    assert rows["🌻", "viande"]["difference"] == pytest.approx(4 / 3 / 10)
+    assert rows["🌻", "autre"]["difference"] == 0
+
+
+def test_months_are_domains_of_the_draw(good_store: Store) -> None:
+    march, april = datetime(2024, 3, 5, tzinfo=UTC), datetime(2024, 4, 5, tzinfo=UTC)
+    when = {"w1": march, "w2": march, "w3": april, "w4": april, "x1": march, "x2": april, "x3": april, "x4": None}
+    put(good_store, "tweets", "m", [tweet(one, one, created_at=time) for one, time in when.items()])
+    labels = {one: TWEETS[one][2] if one in TWEETS else "viande" for one in when}
+    mine = {"serving_version": "v9"}
+    put(good_store, "predictions", "m", [prediction(one, label, **mine) for one, label in labels.items()])
+    late = prediction("x5", "avion", classified_at=LATER, **mine)  # came after the recount
+    put(good_store, "predictions", "l", [late])
+    put(good_store, "tweets", "l", [tweet("x5", "x5", created_at=march)])
+    recount(good_store, "c", ["w1", "w2", "w4"])
+    found = {(f"{row['month']:%m}", row["label"]): row for row in ask(good_store, "recounted_shares_over_time")}
+    assert len(found) == 2 * 3
+    assert (found["03", "avion"]["tweets"], found["03", "avion"]["share"]) == (2, pytest.approx(2 / 3))
+    assert found["03", "avion"]["difference"] == pytest.approx(4 / 3 * -1 / 3)  # w1 stands for 4/3 of March's 3 tweets
+    assert found["04", "avion"]["difference"] == pytest.approx(4 / 3 * -1 / 4)
+    assert found["04", "viande"]["share_without"] == pytest.approx(3 / 4 + 4 / 3 * 1 / 4)
+    assert found["03", "autre"]["share_without"] == 0
+    se = math.sqrt((1 - 3 / 4) * np.var([-1, 0, 0], ddof=1) / 3)
+    assert found["04", "avion"]["difference_high"] == pytest.approx(-1 / 3 + 1.96 * 4 / 4 * se)
+
+
+def test_which_words_a_recount_takes_out(good_store: Store) -> None:
+    """Whatever the verdict: a reviewer's `bias` comes in. What is confirmed is shown in the acceptance tests."""
+    assert ask(good_store, "recount_words") == []
+    put(good_store, "decisions", "d", [{"word": "train", "label": "avion", "decision": "bias"}])
+    catalog.refresh(good_store)
+    assert [(row["word"], row["labels"]) for row in ask(good_store, "recount_words")] == [("train", ["avion"])]
+
+
+@settings(max_examples=30, deadline=None)
+@given(values=st.lists(st.sampled_from([-1, 0, 1]), min_size=2, max_size=40), others=st.integers(0, 40))
+def test_the_error_of_a_draw_is_cochrans(empty_store: Store, values: list[int], others: int) -> None:
+    n, size = len(values), len(values) + others
+    sums = f"{sum(values)}, {sum(one * one for one in values)}, {n}, {size}"
+    found = catalog.run_sql(empty_store, f"SELECT drawn_error({sums}) AS se")["se"][0]
+    assert found == pytest.approx(math.sqrt((1 - n / size) * np.var(values, ddof=1) / n), abs=1e-9)

@@ -1,0 +1,71 @@
+"""Which tweets are recounted, and what is taken out of each: once a tweet, in its longest text, always the same."""
+
+import polars as pl
+import pytest
+
+from batch import recount
+from camembias import store as stores
+from camembias.errors import StoreError
+from camembias.sampling import permanent_random_number, seed_of
+from camembias.schemas import TABLES
+
+DAY = stores.now()
+TEXTS = {
+    "1": "Merci @vigie, le train part hier",
+    "2": "@vigie",
+    "3": "RT @autre: hier le train, 🌻 🌻 et la gare",
+    "4": "@vigie_bis parle du train",
+    "5": "le train 🌻",
+}
+
+
+def put(store, bundle, texts, name="p"):
+    rows = [{"tweet_id": key, "text": text, "source": "s", "seen_at": DAY} for key, text in texts.items()]
+    store.write("tweets", name, pl.DataFrame(rows, schema=TABLES["tweets"]))
+    label = {"model_version": bundle.model_version, "serving_version": bundle.serving_version, "label": "avion"}
+    rows = [{**label, "tweet_id": key, "margin": 1.0, "classified_at": DAY} for key in texts]
+    store.write("predictions", name, pl.DataFrame(rows, schema=TABLES["predictions"]))
+
+
+@pytest.fixture
+def store(tmp_path, tiny_bundle):
+    made = stores.create(tmp_path / "store")
+    put(made, tiny_bundle, TEXTS)
+    short = [{"tweet_id": "1", "text": "Merci @vigie", "source": "s", "seen_at": DAY}]  # came again, cut short
+    short += [{"tweet_id": "x", "text": "🌻 not classified by this version", "source": "s", "seen_at": DAY}]
+    made.write("tweets", "q", pl.DataFrame(short, schema=TABLES["tweets"]))
+    return made
+
+
+def test_each_tweet_that_holds_a_word_is_there_once_with_its_longest_text(store, tiny_bundle):
+    planned = recount.plan(store, tiny_bundle, ["🌻", "@vigie"], ["hier", "gare", "et"], 99)
+    assert planned.words == ("@vigie", "🌻")
+    assert planned.frame == {label: 5 if label == "avion" else 0 for label in tiny_bundle.labels.names}
+    assert planned.holders == 4
+    found = {one.tweet_id: one for one in planned.tweets}
+    assert set(found) == {"1", "2", "3", "5"}
+    assert (found["1"].words, found["1"].without) == (("@vigie",), "Merci , le train part hier")
+    assert (found["1"].others, found["1"].without_others) == (("hier",), "Merci @vigie, le train part")
+    assert found["3"].without == "RT @autre: hier le train, et la gare"
+    assert len(found["3"].others) == 1  # as many as words were taken out, of the three that it has
+    assert (found["2"].without, found["2"].others, found["5"].others) == ("", (), ())
+
+
+def test_fewer_are_those_of_the_smallest_numbers_and_within_more(store, tiny_bundle):
+    put(store, tiny_bundle, {f"m{n}": f"le train 🌻 {n}" for n in range(60)}, "many")
+    few, more = (recount.plan(store, tiny_bundle, ["🌻"], ["train"], most) for most in (10, 30))
+    assert few.holders == more.holders == 62
+    assert [one.tweet_id for one in few.tweets] == [one.tweet_id for one in more.tweets[:10]]
+    numbers = [permanent_random_number(seed_of(store), one.tweet_id) for one in more.tweets]
+    assert numbers == sorted(numbers)
+    assert more.tweets == recount.plan(store, tiny_bundle, ["🌻"], ["train"], 30).tweets
+
+
+def test_a_suspect_is_no_control(store, tiny_bundle):
+    (one,) = [t for t in recount.plan(store, tiny_bundle, ["🌻"], ["🌻", "et"], 9).tweets if t.tweet_id == "3"]
+    assert (one.words, one.others) == (("🌻",), ("et",))
+
+
+def test_a_store_that_this_version_classified_nothing_of(tmp_path, tiny_bundle):
+    with pytest.raises(StoreError, match="no predictions of model"):
+        recount.plan(stores.create(tmp_path / "new"), tiny_bundle, ["🌻"], [], 9)
