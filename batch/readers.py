@@ -6,24 +6,27 @@ speed, which the model sets (decision 0014). Parquet is sliced by polars, a few 
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import json
 import time
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, TextIO, cast
 
 import polars as pl
 
 from batch.lines import LINE_LIMIT, TOO_LONG, Lines, csv_records, file_lines, stream_lines
-from batch.rows import IDS, Tweet, printable, to_tweet, wanted
+from batch.rows import Roles, Tweet, printable, roles, to_tweet
 from batch.sources import STDIN, SUFFIXES, Source
 from camembias import files
+from camembias.columns import GUESSES
 from camembias.errors import InputError
 
-READER_VERSION = 2
+READER_VERSION = 3
 CHUNK_ROWS = 4096
 FLUSH_S = 3.0  # a chunk of a stream is not held back longer than this for want of rows
 _RAW = 500  # characters of a refused row that are kept
@@ -62,7 +65,7 @@ def chunks(source: Source) -> Iterator[Chunk]:
     while True:
         try:
             record = next(records, _END)
-        except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError) as err:
+        except (OSError, EOFError, UnicodeError, zlib.error, pl.exceptions.PolarsError) as err:
             record, broken = _END, err
         if record is _END:
             break
@@ -89,7 +92,7 @@ _END = object()
 
 def check(source: Source) -> None:
     """Look at the header only, so that a mistake is told before the first tweet is scored. Raises InputError."""
-    if not source.text_columns:
+    if source.text_column is not None and not source.text_columns:
         raise InputError(f"--text-column '{source.text_column}' names no column; give one, or several: full_text,text")
     if source.path == STDIN:
         return
@@ -101,14 +104,11 @@ def check(source: Source) -> None:
         raise InputError(f"'{source.path}' ends in '{source.kind}'; accepted: {' '.join(SUFFIXES)}, text also as .gz")
     try:
         if source.kind == ".parquet":
-            _require(source, pl.read_parquet_schema(source.path))
+            _required(source, list(pl.read_parquet_schema(source.path)))
             return
-        with _open(source) as binary:
-            if binary.read(2) in _UTF16:
-                raise InputError(f"'{source.path}' is UTF-16; make it UTF-8: iconv -f UTF-16 -t UTF-8 IN > OUT")
         if source.kind in (".csv", ".tsv", ".txt"):
             next(_csv(source), None)
-    except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError) as err:
+    except (OSError, EOFError, UnicodeError, zlib.error, pl.exceptions.PolarsError) as err:
         raise InputError(f"'{source.path}' cannot be read: {' '.join(str(err).split())[:160]}") from err
 
 
@@ -136,14 +136,19 @@ def _open(source: Source) -> BinaryIO:
     return cast(BinaryIO, gzip.open(source.path, "rb") if source.gzipped else source.path.open("rb"))
 
 
-def _text(binary: BinaryIO) -> TextIO:
-    # surrogateescape keeps undecodable bytes visible, so that only their row is refused
-    return io.TextIOWrapper(binary, encoding="utf-8-sig", errors="surrogateescape", newline="")
+@contextmanager
+def _text(source: Source) -> Iterator[TextIO]:
+    with _open(source) as binary:
+        encoding = source.encoding or ("utf-16" if binary.read(2) in _UTF16 else "utf-8")
+        binary.seek(0)
+        if codecs.lookup(encoding).name == "utf-8":
+            encoding = "utf-8-sig"  # a byte order mark is no part of the first column's name
+        # surrogateescape keeps undecodable bytes visible, so that only their row is refused
+        yield io.TextIOWrapper(binary, encoding=encoding, errors="surrogateescape", newline="")
 
 
 def _csv(source: Source) -> Iterator[Record]:
-    with _open(source) as binary:
-        text = _text(binary)
+    with _text(source) as text:
         delimiter = "\t" if source.kind == ".tsv" else files.delimiter(text.readline(LINE_LIMIT))
         text.seek(0)
         lines = Lines(text)
@@ -151,8 +156,7 @@ def _csv(source: Source) -> Iterator[Record]:
         _, header, problem = next(records, (1, [], ""))
         if header is None:
             raise InputError(f"'{source.path}' is no CSV: {problem}")
-        _require(source, header)
-        columns = wanted(source)
+        columns = _required(source, header).all
         places = {name: place for place, name in enumerate(header) if name in columns}
         for line, values, problem in records:
             if values is None:
@@ -167,8 +171,8 @@ def _ndjson(source: Source) -> Iterator[Record | None]:
     if source.path == STDIN:
         yield from _objects(stream_lines(0, wait_s=1.0))
         return
-    with _open(source) as binary:
-        yield from _objects(file_lines(_text(binary)))
+    with _text(source) as text:
+        yield from _objects(file_lines(text))
 
 
 def _objects(lines: Iterator[str] | Iterator[str | None]) -> Iterator[Record | None]:
@@ -193,21 +197,25 @@ def _objects(lines: Iterator[str] | Iterator[str | None]) -> Iterator[Record | N
 
 def _parquet(source: Source) -> Iterator[Record]:
     frame = pl.scan_parquet(source.path)
-    columns = [name for name in frame.collect_schema().names() if name in wanted(source)]
-    start = 0
+    names = frame.collect_schema().names()
+    found = _required(source, names)
+    columns, start = [name for name in names if name in found.all], 0
     while len(part := frame.select(columns).slice(start, CHUNK_ROWS).collect()):
         for offset, row in enumerate(part.iter_rows(named=True)):
-            told = [*IDS, source.id_column, source.text_columns[-1]]
-            yield start + offset + 1, row, "", " ".join(str(row[name]) for name in told if name in row)[:_RAW]
+            told = (*found.id, found.text[-1])
+            yield start + offset + 1, row, "", " ".join(str(row[name]) for name in told)[:_RAW]
         start += len(part)
 
 
-def _require(source: Source, header: Sequence[str] | dict[str, Any]) -> None:
-    for name in filter(None, (*source.text_columns, source.id_column)):
-        if name not in header:
-            shown = "".join(letter if letter.isprintable() else "�" for letter in ", ".join(header)[:200])
-            raise InputError(
-                f"'{source.path}' has no column '{name}'; it has: {shown}. Name it: --text-column, --id-column"
-            )
-    if source.id_column is None and not any(name in header for name in IDS):
-        raise InputError(f"'{source.path}' has no id column ({', '.join(IDS)}); name it: --id-column")
+def _required(source: Source, header: Sequence[str]) -> Roles:
+    """What its columns say. Raises InputError where one that was named is not there, or there is no text or id."""
+    found = roles(source, tuple(header))
+    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in ", ".join(header)[:200])
+    named = (*source.text_columns, source.id_column, source.author_column, source.time_column)
+    for name in named if found.text else ("text", *named):
+        if name is not None and name not in header:
+            options = "--text-column, --id-column, --author-column, --time-column"
+            raise InputError(f"'{source.path}' has no column '{name}'; it has: {shown}. Name it: {options}")
+    if not found.id:
+        raise InputError(f"'{source.path}' has no id column ({', '.join(GUESSES['id'])}); name it: --id-column")
+    return found

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 from batch.sources import Source
+from camembias.columns import guesses
 
 TEXT_LIMIT = 1 << 17  # characters: nothing that long is a tweet
 ID_LIMIT = 128  # characters
 
-IDS = ("tweet_id", "id", "id_str")
-AUTHORS = ("author", "username", "author_id")
-TIMES = ("created_at", "datetime", "date")
-
-_ROUNDED = re.compile(r"[+-]?\d*\.\d*(?:[eE][+-]?\d+)?|[+-]?\d+[eE]\+?\d+")
-_TWITTER_TIME = "%a %b %d %H:%M:%S %z %Y"
+_ROUNDED = re.compile(r"[+-]?\d*[.,]\d*(?:[eE][+-]?\d+)?|[+-]?\d+[eE]\+?\d+")
+_TIMES = (  # beside ISO 8601
+    "%a %b %d %H:%M:%S %z %Y",  # "Wed Oct 10 20:19:24 +0000 2018", as the old API wrote
+    *("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y"),  # as a French spreadsheet does: the day comes first
+)
+_EPOCH = re.compile(r"[12]\d{9}(\d{3})?")  # seconds, or milliseconds, between 2001 and 2065
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,36 +33,51 @@ class Tweet:
     line: int
 
 
-def wanted(source: Source) -> set[str]:
-    """The columns that are looked at, where a table has them."""
-    return {*source.text_columns, *_id_columns(source), *AUTHORS, *TIMES}
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Columns that say each thing; the first one that is not empty in a row does."""
+
+    text: tuple[str, ...]
+    id: tuple[str, ...]
+    author: tuple[str, ...]
+    time: tuple[str, ...]
+
+    @property
+    def all(self) -> set[str]:
+        return {*self.text, *self.id, *self.author, *self.time}
+
+
+@lru_cache(1024)  # objects of a stream have few sets of keys
+def roles(source: Source, names: tuple[str, ...]) -> Roles:
+    """Of a table with these columns: as named by the user, else as guessed. The text is guessed to be in one column."""
+    return Roles(
+        source.text_columns or guesses("text", names)[:1],
+        (source.id_column,) if source.id_column else guesses("id", names),
+        (source.author_column,) if source.author_column else guesses("author", names),
+        (source.time_column,) if source.time_column else guesses("time", names),
+    )
 
 
 def to_tweet(row: Mapping[str, Any], source: Source, line: int) -> Tweet | str:
-    tweet_id = _first(row, _id_columns(source))
+    columns = roles(source, tuple(row))
+    tweet_id = _first(row, columns.id)
     if why := _bad_id(tweet_id):
         return why
-    text = next(
-        (found for name in source.text_columns if isinstance(found := row.get(name), str) and found.strip()), ""
-    )
+    text = next((found for name in columns.text if isinstance(found := row.get(name), str) and found.strip()), "")
     if not text:
         return "no text"
     if len(text) > TEXT_LIMIT:
         return f"text of {len(text)} characters; no tweet has over {TEXT_LIMIT}"
     if not (_encodable(text) and _encodable(str(tweet_id))):
-        return "not UTF-8"
-    author = _first(row, AUTHORS)
-    name = None if author is None else printable(str(author))
-    return Tweet(str(tweet_id).strip(), text, name, _time(_first(row, TIMES)), line)
+        return f"not {source.encoding or 'UTF-8'}: say what it is with --encoding, as cp1252"
+    author = _first(row, columns.author)
+    name = printable(str(author)) if isinstance(author, str | int) else None  # an object is no name
+    return Tweet(str(tweet_id).strip(), text, name, _time(_first(row, columns.time)), line)
 
 
 def printable(raw: str) -> str:
     """`raw` as it can be stored: bytes that were not UTF-8 become question marks."""
     return raw if raw.isascii() else raw.encode("utf-8", "replace").decode("utf-8")
-
-
-def _id_columns(source: Source) -> tuple[str, ...]:
-    return (source.id_column,) if source.id_column else IDS
 
 
 def _bad_id(tweet_id: Any) -> str | None:
@@ -94,8 +112,8 @@ def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 def _time(value: Any) -> datetime | None:
     """UTC. An unreadable time loses a time slice, not a tweet."""
     try:
-        if isinstance(value, str):
-            value = _parsed(value)
+        if isinstance(value, str | int):
+            value = _parsed(str(value).strip())
         elif isinstance(value, date) and not isinstance(value, datetime):
             value = datetime(value.year, value.month, value.day)
         if not isinstance(value, datetime):
@@ -106,7 +124,11 @@ def _time(value: Any) -> datetime | None:
 
 
 def _parsed(value: str) -> datetime:
-    try:
+    if _EPOCH.fullmatch(value):
+        return datetime.fromtimestamp(int(value) / (1000 if len(value) > 10 else 1), UTC)
+    with suppress(ValueError):
         return datetime.fromisoformat(value)
-    except ValueError:
-        return datetime.strptime(value, _TWITTER_TIME)  # "Wed Oct 10 20:19:24 +0000 2018", as the old API wrote
+    for form in _TIMES[:-1]:
+        with suppress(ValueError):
+            return datetime.strptime(value, form)
+    return datetime.strptime(value, _TIMES[-1])

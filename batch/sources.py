@@ -19,11 +19,17 @@ _EDGE_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file or standard input; `text_column` may be a chain `a,b`: the first that is not empty is the text."""
+    """A file or standard input. Columns are guessed where they are not named; `text_column` may be a chain `a,b`: the
+    first that is not empty is the text. `encoding` is of a text file; None is UTF-8, or UTF-16 where its first bytes
+    say so.
+    """
 
     path: Path
-    text_column: str = "text"
+    text_column: str | None = None
     id_column: str | None = None
+    author_column: str | None = None
+    time_column: str | None = None
+    encoding: str | None = None
 
     @property
     def name(self) -> str:
@@ -31,7 +37,7 @@ class Source:
 
     @property
     def text_columns(self) -> tuple[str, ...]:
-        return _chain(self.text_column)
+        return _chain(self.text_column or "")
 
     @property
     def kind(self) -> str:
@@ -53,7 +59,9 @@ class Source:
             return f"stdin-{uuid.uuid4().hex[:10]}"
         try:
             size = self.path.stat().st_size
-            digest = hashlib.sha256(f"{size}\0{self.text_column}\0{self.id_column}".encode())
+            more = (self.author_column, self.time_column, self.encoding)
+            read_as = [self.text_column or "text", self.id_column, *(more if any(more) else ())]
+            digest = hashlib.sha256("\0".join(map(str, [size, *read_as])).encode())
             with self.path.open("rb") as handle:
                 digest.update(handle.read(_EDGE_BYTES))
                 handle.seek(max(0, size - _EDGE_BYTES))

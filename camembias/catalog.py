@@ -80,11 +80,13 @@ def is_database(head: bytes) -> bool:
 
 def _may_be_replaced(path: Path) -> bool:
     """Whether it is a database, or nothing is there."""
+    if not path.exists():
+        return True
+    if not path.is_file():  # one would wait for ever at a pipe
+        return False
     try:
         with path.open("rb") as handle:
             return is_database(handle.read(12))
-    except FileNotFoundError:
-        return True
     except OSError as err:
         raise readable(err, path) from err
 

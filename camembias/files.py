@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from camembias.errors import StoreBusy, StoreError
+from camembias.errors import InputError, StoreBusy, StoreError
 
 REMEDIES = {
     errno.ENOSPC: "the disk is full: free some space and run the command again",
@@ -85,6 +85,16 @@ def write_text(path: Path, text: str) -> None:
 def delimiter(header: str) -> str:
     """Of a CSV, by its first line: a French spreadsheet writes semicolons."""
     return max(",;\t", key=header.count)
+
+
+def known_encoding(name: str | None) -> str | None:
+    """`name`, which a person gave. Raises InputError when Python knows no such encoding of text."""
+    try:
+        if name is not None:
+            "".encode(name)  # some codecs are of bytes
+    except (LookupError, ValueError) as err:
+        raise InputError(f"--encoding '{name}' is unknown; common ones: utf-8, cp1252, latin-1, utf-16") from err
+    return name
 
 
 def sha256(path: Path) -> str:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 
+from camembias.columns import GUESSES, guess
 from camembias.errors import InputError
 from camembias.text import normalise, text_hash
 from train import records
 from train.duplicates import unretweeted
 from train.table import first
 
-_GUESSES = ("text", "full_text", "tweet", "texte", "content")
 _HEAD = 100
 _HELD_OUT_SHARE = 0.02
 _MOST_HELD_OUT = 5000
@@ -60,7 +60,7 @@ def read(paths: Path | Sequence[Path], text_column: str | None = None, encoding:
 
 
 def _column(path: Path, names: set[str], wanted: str | None) -> str:
-    found = wanted or next((guess for guess in _GUESSES if guess in names), _GUESSES[0])
+    found = wanted or guess("text", names) or GUESSES["text"][0]
     if missing := [name for name in found.split(",") if name not in names]:
         raise InputError(
             f"'{path}' has no column '{missing[0]}'; it has: {', '.join(sorted(names))[:200]}. Name it: --text-column"

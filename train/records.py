@@ -84,10 +84,7 @@ def rows(path: Path, encoding: str | None = None) -> Iterator[Row | None]:
 
 
 def _text(path: Path, encoding: str | None) -> TextIO:
-    try:
-        codecs.lookup(encoding or "utf-8")
-    except LookupError as err:
-        raise InputError(f"--encoding '{encoding}' is unknown; common ones: utf-8, cp1252, latin-1, utf-16") from err
+    files.known_encoding(encoding)
     with _binary(path) as binary:
         first = binary.read(2)
     if encoding is None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import polars as pl
 
+from camembias.columns import GUESSES, guess
 from camembias.errors import InputError
 from camembias.text import normalise
 from train import duplicates, records
@@ -25,12 +26,7 @@ FEWEST_PER_LABEL = 3  # groups of duplicates: one for each of training, validati
 NO_COLUMN = "none"
 _HEAD = 100  # rows that are asked which columns a file has: an object may leave out what is empty
 _SHOWN = 5  # ids of rows left out, for each reason
-_GUESSES = {
-    "text": ("text", "full_text", "tweet", "texte", "content"),
-    "label": ("label", "topic", "category", "class", "classe", "étiquette"),
-    "id": ("tweet_id", "id", "id_str"),
-    "author": ("author", "username", "author_id", "screen_name", "auteur"),
-}
+_ROLES = ("text", "label", "id", "author")
 _SCHEMA = pl.Schema({name: pl.String() for name in ("tweet_id", "text", "label", "author")})
 
 
@@ -94,22 +90,21 @@ def read(
 def _columns(path: Path, names: Collection[str], wanted: Columns) -> tuple[dict[str, str], list[str]]:
     """Role → column of the file, and which roles were guessed."""
     chosen, guessed = {}, []
-    for role, guesses in _GUESSES.items():
+    for role in _ROLES:
         name = getattr(wanted, role)
         if name is None:
-            name = next((guess for guess in guesses if guess in names), None)
+            name = guess(role, names)
             if name is not None:
                 guessed.append(role)
         elif role == "author" and name == NO_COLUMN:
             continue
-        elif missing := [part for part in name.split(",") if part not in names]:
-            raise InputError(f"'{path}' has no column '{missing[0]}'; it has: {', '.join(names)[:200]}")
+        elif absent := [part for part in name.split(",") if part not in names]:
+            raise InputError(f"'{path}' has no column '{absent[0]}'; it has: {', '.join(names)[:200]}")
         if name is not None:
             chosen[role] = name
         elif role in ("text", "label"):
-            raise InputError(
-                f"'{path}' has no column '{guesses[0]}'; it has: {', '.join(names)[:200]}. Name it: --{role}-column"
-            )
+            missing = f"'{path}' has no column '{GUESSES[role][0]}'; it has: {', '.join(names)[:200]}"
+            raise InputError(f"{missing}. Name it: --{role}-column")
     return chosen, guessed
 
 

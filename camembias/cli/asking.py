@@ -34,8 +34,13 @@ class Lang(StrEnum):
     FR = "fr"
 
 
-FormatOption = Annotated[Format, typer.Option("--format", help="How to print the rows.")]
-OutOption = Annotated[Path | None, typer.Option("--out", callback=not_in_a_store, help="Write to this file instead.")]
+FormatOption = Annotated[
+    Format | None, typer.Option("--format", help="How to print the rows: a table, or what --out ends in.")
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", callback=not_in_a_store, help="Write to this file instead: .csv, .json or .parquet."),
+]
 PageOption = Annotated[Path, typer.Option("--out", callback=not_in_a_store, help="The HTML file to write.")]
 
 
@@ -49,7 +54,7 @@ def query(
     store: StoreOption = DEFAULT_STORE,
     param: Annotated[list[str] | None, typer.Option(help="name=value, or name= for no value; may repeat.")] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Print question, unit, caveat and SQL.")] = False,
-    format_: FormatOption = Format.TABLE,
+    format_: FormatOption = None,
     out_: OutOption = None,
 ) -> None:
     """Ask a named question, or list them.
@@ -71,7 +76,7 @@ def query(
 def sql(
     statement: Annotated[str, typer.Argument(help="One SELECT or EXPLAIN.")],
     store: StoreOption = DEFAULT_STORE,
-    format_: FormatOption = Format.TABLE,
+    format_: FormatOption = None,
     out_: OutOption = None,
 ) -> None:
     """Ask in SQL, read-only.
@@ -151,12 +156,16 @@ def doctor(store: StoreOption = DEFAULT_STORE) -> None:
     out.print(f"{store}: all checks pass", markup=False)
 
 
-def _emit(frame: pl.DataFrame, format_: Format, target: Path | None, title: str | None = None) -> None:
+def _emit(frame: pl.DataFrame, given: Format | None, target: Path | None, title: str | None = None) -> None:
+    format_ = given or (Format.TABLE if target is None else _format_of(target))
     nested = [name for name, dtype in frame.schema.items() if dtype.is_nested()]
-    if format_ is Format.TABLE and target is None and frame.columns == ["explain_key", "explain_value"]:
-        print_text("\n".join(frame["explain_value"]))  # a plan is a drawing
-    elif format_ is Format.TABLE and target is None:
-        print_table(frame, title)
+    if format_ is Format.TABLE:
+        if target is not None:
+            raise InputError("--format table is for a screen; for --out FILE give csv, json or parquet")
+        if frame.columns == ["explain_key", "explain_value"]:
+            print_text("\n".join(frame["explain_value"]))  # a plan is a drawing
+        else:
+            print_table(frame, title)
     elif format_ is Format.PARQUET:
         if target is None:
             raise InputError("--format parquet needs --out FILE")
@@ -171,6 +180,13 @@ def _emit(frame: pl.DataFrame, format_: Format, target: Path | None, title: str 
             *(pl.Series(name, [_as_json(one) for one in frame[name]], pl.String()) for name in nested),
         )
         _text(flat.with_columns(_inert(flat)).write_csv(), target)
+
+
+def _format_of(target: Path) -> Format:
+    try:
+        return Format(target.suffix.lower().removeprefix("."))
+    except ValueError:
+        raise InputError(f"--out '{target}': end it in .csv, .json or .parquet, or give --format") from None
 
 
 def _as_json(value: Any) -> str | None:

@@ -35,9 +35,17 @@ def classify(
     ] = None,
     store: StoreOption = Path("stores/default"),
     text_column: Annotated[
-        str, typer.Option(help="Column of the tweet's text. Of a chain a,b the first that is not empty counts.")
-    ] = "text",
+        str | None,
+        typer.Option(
+            help="Column of the tweet's text; guessed when not given. Of a,b the first that is not empty counts."
+        ),
+    ] = None,
     id_column: Annotated[str | None, typer.Option(help="Column of the tweet's id; guessed when not given.")] = None,
+    author_column: Annotated[str | None, typer.Option(help="Column of the author; guessed when not given.")] = None,
+    time_column: Annotated[
+        str | None, typer.Option(help="Column of the time it was written; guessed when not given.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of text files; UTF-8 when not given.")] = None,
     keep_authors: Annotated[bool, typer.Option("--keep-authors", help="Store author names, not hashes.")] = False,
     follow: Annotated[Path | None, typer.Option(help="Classify what arrives in this folder, until stopped.")] = None,
     max_rejects: Annotated[
@@ -63,6 +71,7 @@ def classify(
     from camembias import catalog, concepts, logs
     from camembias import store as stores
     from camembias.errors import InputError
+    from camembias.files import known_encoding
     from camembias.settings import bound_malloc_arenas
 
     bound_malloc_arenas()
@@ -70,7 +79,8 @@ def classify(
         raise InputError(f"--follow '{follow}' takes an existing folder and no other input; name the folder only")
     limit = RejectLimit.parse(max_rejects) if max_rejects is not None else None
     bundle = bundles.load(model)
-    sources = [Source(path, text_column, id_column) for path in ([] if follow else expand(inputs or []))]
+    read_as = (text_column, id_column, author_column, time_column, known_encoding(encoding))
+    sources = [Source(path, *read_as) for path in ([] if follow else expand(inputs or []))]
     for source in sources:
         check(source)
     classifier = Classifier.open(bundle)
@@ -92,7 +102,7 @@ def classify(
                 for paths in arriving(follow, stop):
                     before = dict(run.counts)
                     job.known.refresh()
-                    stage.classify(job, [Source(path, text_column, id_column) for path in paths])
+                    stage.classify(job, [Source(path, *read_as) for path in paths])
                     run.save()
                     _log(run, before)
         run.status = "stopped" if stop.is_set() else "done"
@@ -145,6 +155,7 @@ def _tell(run: Run, store: Path, seconds: float, json_: bool) -> None:
         f"{counts['rescored']:,} in fp32, {counts['abstained']:,} abstained",
         f"{counts['known']:,} known already, {counts['rejects']:,} refused, {counts['forgotten']:,} of forgotten "
         f"tweets; {counts['skipped']:,} rows skipped",
+        *([f"why refused: camembias query reject_reasons --store {store}"] if counts["rejects"] else []),
         f"store {store}; next: camembias query --store {store}",
     ]
     out.print("\n".join(lines))

@@ -86,6 +86,8 @@ def name_values(option: str, pairs: list[str] | None) -> dict[str, str | None]:
         name, sign, value = pair.partition("=")
         if not sign:
             raise InputError(f"{option} '{pair}': write it as name=value, or as name= for no value")
+        if name in values:
+            raise InputError(f"{option} '{pair}': '{name}' is given twice; give one value")
         values[name] = value or None
     return values
 

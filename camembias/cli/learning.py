@@ -27,7 +27,7 @@ Encoding = Annotated[str | None, typer.Option(help="Of text files; UTF-8 when no
 Epochs = Annotated[
     float | None, typer.Option(min=0.01, max=1e4, help="Passes over the tweets; by base model and data.")
 ]
-LearningRate = Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Highest learning rate; by base model.")]
+LearningRate = Annotated[float | None, typer.Option(min=1e-9, max=1.0, help="Highest learning rate; by base model.")]
 BatchSize = Annotated[int, typer.Option(min=1, help="Tweets a batch.")]
 Accumulate = Annotated[int, typer.Option(min=1, help="Batches a step, where one large batch does not fit.")]
 PrecisionOption = Annotated[Precision, typer.Option(help="auto: what a GPU has, fp32 on a CPU.")]

@@ -70,7 +70,7 @@ def test_a_followed_folder(model, tweets, tmp_path):
     process = start(model, "--follow", folder, "--store", store, "--json", "--log-json")
     try:
         wait_for(store, 100)
-        (folder / "broken.csv").write_bytes("tweet_id,text\n1,a\n".encode("utf-16"))
+        (folder / "broken.csv").write_bytes("tweet_id,text\n1,a\n".encode("utf-16")[:7])
         (folder / "half.csv.part").write_text("tweet_id,text\n")
         tweets[100:200].write_ndjson(folder / ".late.ndjson")
         (folder / ".late.ndjson").rename(folder / "late.ndjson")
@@ -87,7 +87,7 @@ def test_a_followed_folder(model, tweets, tmp_path):
     arrived = [json.loads(line) for line in errors.splitlines()]
     assert {event["event"] for event in arrived} == {"arrived"}
     assert sum(event["classified"] for event in arrived) == 250
-    assert "UTF-16" in rows(store, "rejects")["reason"][0]
+    assert "cannot be read" in rows(store, "rejects")["reason"][0]
     assert rows(store, "runs")["status"].to_list() == ["stopped"]
     assert rows(store)["tweet_id"].n_unique() == rows(store).height == 250
 

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -49,6 +50,7 @@ HOSTILE: dict[str, tuple[bytes, list[str], list[int]]] = {  # body, ids of the t
     "line breaks within quotes": (HEAD + b'1,"a\n\nb"\n,x\n', ["1"], [5]),
     "100,000 columns in a row": (HEAD + b"1,a\n2" + b",x" * 99_999 + b"\n3,b\n", ["1", "3"], [3]),
     "ids as floats": (HEAD + b"1.2e+18,a\n123.0,b\n1E18,c\n4,d\n", ["4"], [2, 3, 4]),
+    "ids as French floats": (b"tweet_id;text\n1,61E+18;a\n1,5;b\n4;d\n", ["4"], [2, 3]),
     "BOM and CRLF": (b"\xef\xbb\xbftweet_id,text\r\n1,a\r\n,b\r\n3,c\r\n", ["1", "3"], [3]),
     "lone carriage returns": (b"tweet_id,text\r1,a\r2,\r", ["1"], [3]),
     "a huge id": (HEAD + b"9" * 1000 + b",a\n2,b\n", ["2"], [2]),
@@ -76,12 +78,50 @@ def test_a_wide_header_is_read(tmp_path):
     assert read(path) == (["1"], [(3, "2 fields, the header has 100000")])
 
 
+def tweets(path, **how):
+    return [tweet for chunk in chunks(Source(path, **how)) for tweet in chunk.tweets]
+
+
+def test_columns_are_guessed_whatever_they_are_called(tmp_path):
+    body = "Id;Texte;Auteur;Date\n1;l'été;moi;18/01/2023 04:40\n2;b;;01/02/2023\n3;c;lui;32/01/2023\n"
+    found = tweets(file(tmp_path, "t.csv", body.encode()))
+    assert [(one.tweet_id, one.text, one.author) for one in found] == [("1", "l'été", "moi"), ("2", "b", None),
+                                                                      ("3", "c", "lui")]  # fmt: skip
+    at = [datetime(2023, 1, 18, 4, 40, tzinfo=UTC), datetime(2023, 2, 1, tzinfo=UTC), None]
+    assert [one.created_at for one in found] == at
+    named = tweets(file(tmp_path, "u.csv", body.replace("Auteur", "Qui").encode()), author_column="Qui")
+    assert [one.author for one in named] == ["moi", None, "lui"]
+    with pytest.raises(InputError, match="no column 'Quand'"):
+        tweets(file(tmp_path, "t.csv", body.encode()), time_column="Quand")
+
+
+def test_what_is_in_a_stream_is_read_object_by_object(tmp_path):
+    lines_ = [
+        {"id": 1, "text": "a", "user": {"followers": 3}, "timestamp": 1_700_000_000},
+        {"id_str": "2", "full_text": "b", "user": "moi", "timestamp": "1700000000000"},
+        {"tweet_id": "", "id": 3, "text": "", "content": "not the text, where there is one", "created_at": "oops"},
+    ]
+    path = file(tmp_path, "t.ndjson", "\n".join(map(json.dumps, lines_)).encode())
+    assert [(one.tweet_id, one.text, one.author) for one in tweets(path)] == [("1", "a", None), ("2", "b", "moi")]
+    assert {one.created_at for one in tweets(path)} == {datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)}
+    assert read(path)[1] == [(3, "no text")]
+
+
+@pytest.mark.parametrize(("written", "told"), [("cp1252", "cp1252"), ("utf-16", None), ("utf-8-sig", "utf-8")])
+def test_a_text_file_is_read_in_its_encoding(tmp_path, written, told):
+    path = file(tmp_path, "t.csv", "tweet_id,text\n1,l'été\n2,b\n".encode(written))
+    assert [one.text for one in tweets(path, encoding=told)] == ["l'été", "b"]
+    if written == "cp1252":
+        assert read(path) == (["2"], [(2, "not UTF-8: say what it is with --encoding, as cp1252")])
+        assert Source(path).identity != Source(path, encoding="cp1252").identity  # so that it is read again
+
+
 @pytest.mark.parametrize(
     ("name", "body", "said"),
     [
         ("e.csv", b"", "is empty"),
         ("h.csv", HEAD, "no rows"),
-        ("u.csv", "tweet_id,text\n1,a\n".encode("utf-16"), "is UTF-16"),
+        ("u.csv", "tweet_id,text\n1,a\n".encode("utf-16")[:7], "cannot be read"),
         ("z.csv.gz", b"not gzip", "cannot be read"),
         ("p.parquet", b"not parquet at all", "cannot be read"),
         ("n.csv", b"tweet_id,body\n1,a\n", "no column 'text'"),
