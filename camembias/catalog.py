@@ -79,12 +79,10 @@ def is_database(head: bytes) -> bool:
 
 
 def _may_be_replaced(path: Path) -> bool:
-    """Whether it is a database, or nothing is there."""
-    if not path.exists():
-        return True
-    if not path.is_file():  # one would wait for ever at a pipe
-        return False
+    """Whether it is a database, or nothing is there, or what `replacing` refuses: one would wait for ever at a pipe."""
     try:
+        if not path.is_file():
+            return True
         with path.open("rb") as handle:
             return is_database(handle.read(12))
     except OSError as err:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from camembias.store import Store
 
 ACCEPTED = ("bias", "expected", "unsure")
+_IN_FRENCH = {"biais": "bias", "attendu": "expected", "incertain": "unsure"}  # as the French report says them
 _PART = "current"
 _NEEDED = ("word", "label", "decision")
 
@@ -45,7 +46,8 @@ def read(path: Path) -> pl.DataFrame:
     schema = TABLES["decisions"]
     rows = rows.with_columns(pl.lit(None, pl.String()).alias(name) for name in schema if name not in rows.columns)
     made = rows.select(pl.col(name).str.strip_chars().replace("", None) for name in schema).with_columns(
-        pl.col("word").str.replace(r"^'([=+\-@])", "$1").map_elements(_counted, pl.String())
+        pl.col("word").str.replace(r"^'([=+\-@])", "$1").map_elements(_counted, pl.String()),
+        pl.col("decision").str.to_lowercase().replace(_IN_FRENCH),
     )
     made = made.filter(pl.col("decision").is_not_null())
     for row in made.iter_rows(named=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ from camembias import store as stores
 from camembias.cli.console import StoreOption, name_values, not_in_a_store, out, print_table, print_text
 from camembias.errors import CamembiasError, InputError
 from camembias.files import write_bytes, write_text
+from camembias.store import Store
 
 DEFAULT_STORE = Path("stores/default")
 
@@ -62,15 +64,25 @@ def query(
     Example: camembias query words_up --store stores/mine --param label=avion --param top=10
     """
     if name is None:
-        rows = [{"query": found.name, "question": found.question} for found in sqlfiles.queries().values()]
-        _emit(pl.DataFrame(rows), format_, out_)
+        known = [{"query": found.name, "question": found.question} for found in sqlfiles.queries().values()]
+        _emit(pl.DataFrame(known), format_, out_)
         return
     found = sqlfiles.query(name)
     if explain:
         out.print(found.sql, markup=False, soft_wrap=True)
         return
-    values = name_values("--param", param)
-    _emit(catalog.run_query(stores.open_existing(store), found, values), format_, out_, found.question)
+    values, target = name_values("--param", param), stores.open_existing(store)
+    rows = catalog.run_query(target, found, values)
+    if rows.is_empty() and (label := values.get("label")):
+        _refuse_unknown(target, label)
+    _emit(rows, format_, out_, found.question)
+
+
+def _refuse_unknown(store: Store, label: str) -> None:
+    """An empty answer to a label that no model has is a mistake, not an answer."""
+    known = catalog.run_sql(store, "SELECT DISTINCT unnest(labels) AS label FROM models ORDER BY label")["label"]
+    if known.len() and label not in known:
+        raise InputError(f"--param label={label}: no model of this store has that label; there are: {', '.join(known)}")
 
 
 def sql(
@@ -123,12 +135,18 @@ def refresh(
         before = found.scan("decisions").select(pl.len()).collect().item()
         said = f"{decisions.put(found, decisions_)} decisions from {decisions_}"
         out.print(f"{said}, in place of the {before} before" if before else said, markup=False)
+        _tell_strange(found, found.scan("decisions").select("label").collect()["label"].unique(), "heeds that decision")
     if words is not None:
         out.print(f"{concepts.put(found, words)} concept words from {concepts_}", markup=False)
-        if strange := concepts.strange(found, words):
-            named = ", ".join(strange)
-            out.print(f"no model of this store has the label {named}: nothing asks for its words", markup=False)
+        _tell_strange(found, words, "asks for its words")
     out.print(f"refreshed {catalog.refresh(found)}", markup=False)
+    if words is not None and found.part_names("effects"):
+        out.print("other words may deserve to be edited now: run camembias effects again", markup=False)
+
+
+def _tell_strange(store: Store, labels: Iterable[str], what: str) -> None:
+    if strange := concepts.strange(store, labels):
+        out.print(f"no model of this store has the label {', '.join(strange)}: nothing {what}", markup=False)
 
 
 def doctor(store: StoreOption = DEFAULT_STORE) -> None:

@@ -96,9 +96,19 @@ def diff(
         return
     print_table(rows.drop("serving_version_before", "serving_version_after"), f"Label shares of {after} less {before}")
     moved = rows.filter((pl.col("low") > 0) | (pl.col("high") < 0))["label"].to_list()
-    notes = [f"moved, by an interval that leaves 0 out: {', '.join(moved) or 'none'}"]
+    notes = [_told(found, when, run_, int(rows[f"tweets_{when}"].sum())) for when, run_ in
+             (("before", before), ("after", after))]  # fmt: skip
+    notes += [f"moved, by an interval that leaves 0 out: {', '.join(moved) or 'none'}"]
     notes += [] if same else ["two serving versions classified them: the models may differ, not the tweets"]
     out.print("\n".join(notes), markup=False)
+
+
+def _told(store: Store, when: str, run: str, tweets: int) -> str:
+    """What a run was, so that nobody compares a stream with a test file."""
+    units = store.scan("units").filter(pl.col("run_id") == run).select("source", "finished_at").collect()
+    sources = units["source"].unique().sort().to_list()
+    named = ", ".join(sources[:3]) + (f" and {len(sources) - 3} more" if len(sources) > 3 else "")
+    return f"{when}: {run}, {tweets:,} tweets of {named or 'parts that were merged'}"
 
 
 def _runs(store: Store) -> list[str]:

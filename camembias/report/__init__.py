@@ -43,6 +43,15 @@ def _content(store: Store, say: Wording, with_text: bool) -> dict[str, Any]:
 
     from camembias.report import sections
 
+    found = {
+        **sections.classified(store, say),
+        **sections.recounted(store, say),
+        **sections.models(store, say),
+        **sections.looked_at(store, say),
+        **sections.verdicts(store, say, with_text),
+        **sections.explained(store, say, with_text),
+        **sections.ran(store, say),
+    }
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return {
@@ -55,11 +64,6 @@ def _content(store: Store, say: Wording, with_text: bool) -> dict[str, Any]:
         "style": Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         "script": Markup(script),
         "script_hash": f"sha256-{digest}",
-        **sections.classified(store, say),
-        **sections.recounted(store, say),
-        **sections.models(store, say),
-        **sections.looked_at(store, say),
-        **sections.verdicts(store, say, with_text),
-        **sections.explained(store, say, with_text),
-        **sections.ran(store, say),
+        "glance": sections.at_a_glance(found["verdicts"].rows, found["recount"].rows, say),
+        **found,
     }

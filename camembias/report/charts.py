@@ -60,8 +60,8 @@ def over_time(
     data = [{**row, "month": f"{row['month']:%Y-%m-%d}"} for row in rows]
     base = alt.Chart(_values(data, "month", "share", "low", "high"))
     months = len({row["month"] for row in data})
-    by_month = months <= 36
-    axis = alt.Axis(format="%Y-%m" if by_month else "%Y", tickCount=min(months, 4), labelOverlap=True)
+    form = "%Y-%m" if months <= 36 else "%Y"
+    axis = alt.Axis(format=form, tickCount=min(months, 4), labelOverlap=True, labelSeparation=12)
     x = alt.X("month:T", title=None, axis=axis)
     y = alt.Y(
         "share:Q", title=None, scale=alt.Scale(domain=[0, top], nice=True), axis=alt.Axis(format="%", tickCount=4)

@@ -52,6 +52,7 @@ class Finding:
     kind: str
     label: str
     verdict: str  # the code, not the words for it
+    decision: str  # the code, "" for none
     cells: list[Cell]  # after the word
     examples: list[Example] = field(default_factory=list)
 
@@ -59,7 +60,7 @@ class Finding:
 def columns(rows: pl.DataFrame) -> list[str]:
     """Of the table, after the word; the reviewer's column only when there is a decision."""
     decided = ["decision"] if rows["decision"].count() else []
-    return [*_TEXTS[1:], "q_verdict", *WITNESSES, *_NUMBERS, *decided]
+    return [*_TEXTS[1:], *decided, "q_verdict", *WITNESSES, *_NUMBERS]
 
 
 def findings(rows: pl.DataFrame, examples: pl.DataFrame | None, say: Wording) -> list[Finding]:
@@ -71,7 +72,7 @@ def findings(rows: pl.DataFrame, examples: pl.DataFrame | None, say: Wording) ->
     names = columns(rows)
     return [
         Finding(
-            row["word"], row["kind"], row["label"], row["verdict"],
+            row["word"], row["kind"], row["label"], row["verdict"], row["decision"] or "",
             [_cell(row, name, say) for name in names], shown.get((row["word"], row["label"]), []),
         )
         for row in rows.iter_rows(named=True)

@@ -17,6 +17,7 @@ from camembias.store import Store
 
 FINDINGS = 1000
 _WORDS = "10"  # a label and direction
+_NAMED = 12  # biases
 _WORST = 10  # rows that are listed of incomplete explanations, all of which are counted, and of a recount's words
 
 
@@ -73,6 +74,30 @@ def recounted(store: Store, say: Wording) -> dict[str, Any]:
             points=("difference",),
         ),
     }
+
+
+def at_a_glance(verdicts: pl.DataFrame, recounted: pl.DataFrame, say: Wording) -> list[str]:
+    """What was found, in a sentence or two: the biases that are confirmed, and what they do to the shares."""
+    if verdicts.is_empty():
+        return []
+    text, confirmed = (
+        say.text,
+        verdicts.filter(
+            pl.col("verdict").is_in(["confirmed_bias", "confirmed_away"]) & pl.col("decision").ne_missing("expected")
+        ),
+    )
+    if confirmed.is_empty():
+        return [text["glance_none"]]
+    named = [
+        f"{row['word']} ({'' if row['verdict'] == 'confirmed_bias' else text['away_from']}{row['label']})"
+        for row in confirmed.head(_NAMED).iter_rows(named=True)
+    ]
+    said = text["glance_biases"].format(count=say.count(confirmed.height), named=", ".join(named))
+    if recounted.is_empty():
+        return [said, text["glance_uncounted"]]
+    most = max(recounted.to_dicts(), key=lambda row: abs(row["difference"]))
+    shares = {name: say.percent(most[name]) for name in ("share", "share_without")}
+    return [said, text["glance_shares"].format(label=most["label"], **shares)]
 
 
 def _over_time(rows: pl.DataFrame, shares: pl.DataFrame, recounted: pl.DataFrame, say: Wording) -> dict[str, Any]:
@@ -177,6 +202,7 @@ def explained(store: Store, say: Wording, with_text: bool) -> dict[str, Any]:
 def ran(store: Store, say: Wording) -> dict[str, Any]:
     runs: Answer = ask(store, "last_runs")
     rows = [{**row, "job": row["kind"]} for row in runs.rows.iter_rows(named=True)]
+    rows = [row for row in rows if (row["kind"], row["status"]) != ("report", "running")]  # this one
     latest = max(rows, key=lambda row: row["started_at"], default=None)
     names = ["job", "runs", "failed", "status", "started_at", "finished_at"]
     return {

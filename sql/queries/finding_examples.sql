@@ -3,12 +3,13 @@
 -- unit: one finding (a row of verdicts) and sampled tweet; scores in centred logits of the label
 -- caveat: drawn by the tweet's permanent random number, not because they show the finding well
 -- param: top = 50 -- findings, in the order of verdicts; NULL: all
+-- param: word = NULL -- only this word; NULL: every word
 -- param: each = 2 -- tweets a finding; NULL: all
 -- columns: word, label, example, tweet_id, predicted, score, text, words
 WITH findings AS (
     SELECT model_version, method, baseline, word, label
     FROM current_word_label_verdict
-    WHERE verdict <> 'weak'
+    WHERE verdict <> 'weak' AND (CAST($word AS VARCHAR) IS NULL OR word = CAST($word AS VARCHAR))
     QUALIFY CAST($top AS BIGINT) IS NULL OR row_number() OVER (
         ORDER BY finding_key(verdict, q_verdict, p_verdict, reliance_low, reliance_high, effect, reliance), word, label
     ) <= CAST($top AS BIGINT)

@@ -1,7 +1,7 @@
 -- name: label_shares_over_time
 -- question: How do the shares of the labels move from month to month?
 -- unit: one month (UTC), serving version and label; share from 0 to 1, with its 95 % interval (Wilson)
--- caveat: tweets without a time are left out; the interval takes tweets as independent, which one author's are not
+-- caveat: tweets without a time are left out; the interval takes tweets as independent, which one author's are not, and says nothing of the classifier's errors
 -- param: label = NULL -- only this label; NULL: every label
 -- columns: month, serving_version, label, tweets, share, low, high
 WITH months AS (

@@ -83,8 +83,9 @@ def test_the_table_of_verdicts_comes_back_with_decisions(good_store: Store, tmp_
 
 def test_a_decision_finds_its_word_however_an_editor_wrote_it(good_store, tmp_path):
     path = tmp_path / "decisions.csv"
-    path.write_text("word,label,decision\nMain-d’œuvre,avion,bias\n'@Vigie,avion,bias\n", encoding="utf-8")
+    path.write_text("word,label,decision\nMain-d’œuvre,avion,Biais\n'@Vigie,avion,bias\n", encoding="utf-8")
     decisions.put(good_store, path)
+    assert decisions.read(path)["decision"].to_list() == ["bias", "bias"]  # the French report says `biais`
     catalog.refresh(good_store)
     assert catalog.run_sql(good_store, "SELECT word FROM decisions ORDER BY word").rows() == [
         ("@vigie",),

@@ -95,6 +95,10 @@ def test_diff_names_the_runs_and_refuses_one_that_classified_nothing(good_store:
         ("avion", 3, 0),
         ("viande", 2, 1),
     ]
+    put(good_store, "units", "u", [{"unit": "u", "serving_version": "v1", "run_id": "r2", "source": "stream.csv"}])
+    shown = CliRunner().invoke(app, ["diff", "--store", str(good_store.root)]).output
+    assert "after: r2, 1 tweets of stream.csv" in shown
+    assert "before: r1, 5 tweets of parts that were merged" in shown
     for arguments, told in ((["r1", "gone"], "'gone'"), (["r1"], "two runs"), (["r1", "r1"], "twice")):
         done = CliRunner().invoke(app, ["diff", *arguments, "--store", str(good_store.root)])
         assert isinstance(done.exception, InputError)

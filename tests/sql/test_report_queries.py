@@ -1,6 +1,7 @@
 """The queries that only the report asks, worked out by hand on the store of conftest."""
 
 import hashlib
+import math
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from camembias import catalog, sqlfiles
 from camembias.store import Store
 
-from .conftest import DAY, LATER, explanation, put
+from .conftest import DAY, LATER, explanation, prediction, put, training, tweet
 
 
 def ask(store: Store, name: str, **values: str | None) -> list[dict[str, Any]]:
@@ -23,6 +24,39 @@ def test_store_contents_count_each_thing_once(good_store: Store) -> None:
     assert (row["abstained"], row["first_tweet_at"]) == (0, None)  # no model has a threshold, no tweet a time
 
 
+def test_undated_tweets_are_counted(good_store: Store) -> None:
+    put(good_store, "tweets", "d", [tweet("t9", "daté", created_at=DAY)])
+    (row,) = ask(good_store, "store_contents")
+    assert (row["tweets"], row["undated"], row["first_tweet_at"]) == (6, 5, DAY)
+
+
+def test_retweets_stand_beside_original_tweets(good_store: Store) -> None:
+    texts = {"r1": "RT @moi: le train", "r2": "rt @moi: en petites lettres, écrit à la main", "r3": "RT le train"}
+    put(good_store, "tweets", "rt", [tweet(one, text) for one, text in texts.items()])
+    put(good_store, "predictions", "rt", [prediction(one, "avion") for one in texts])
+    found = {(row["origin"], row["label"]): (row["tweets"], row["share"]) for row in ask(good_store, "retweet_shares")}
+    assert found == {
+        ("original", "avion"): (5, 5 / 7),
+        ("original", "viande"): (2, 2 / 7),
+        ("retweet", "avion"): (1, 1.0),
+        ("retweet", "viande"): (0, 0.0),
+    }
+
+
+def test_words_of_the_stream_are_held_against_those_of_training(good_store: Store) -> None:
+    everything = {"min_ratio": None, "min_tweets": "1", "top": None}
+    assert ask(good_store, "stream_words", **everything) == []  # so few tweets leave everything open
+    rows = [training(f"n{n}", 100 + n, "avion", ["seulement", "ici"]) for n in range(96)]
+    put(good_store, "training_words", "more", rows)
+    catalog.refresh(good_store)
+    found = {row["word"]: row for row in ask(good_store, "stream_words", **everything)}
+    gone = found["seulement"]
+    assert (gone["tweets"], gone["docs"], gone["stream_share"], gone["training_share"]) == (0, 96, 0, 0.96)
+    assert (gone["difference"], gone["ratio"]) == (-0.96, 0)
+    assert gone["difference_high"] == pytest.approx(-0.96 + 1.96 * math.sqrt(0.96 * 0.04 / 100))
+    assert "train" not in found  # in 2 of 3 texts and 2 of 100 documents: 0.65, give or take 1.96 * sqrt(2 / 9) = 0.92
+
+
 def test_a_store_with_refused_rows_only_is_not_empty(empty_store: Store, good_store: Store) -> None:
     assert ask(empty_store, "store_contents") == []
     for table in ("tweets", "predictions", "explanations"):
@@ -32,7 +66,7 @@ def test_a_store_with_refused_rows_only_is_not_empty(empty_store: Store, good_st
     assert (row["tweets"], row["classified"], row["explained"], row["refused_rows"]) == (0, 0, 0, 4)
 
 
-def test_models_seen_are_newest_first(good_store: Store) -> None:
+def test_models_seen_begin_with_the_one_explained_last_then_the_newest(good_store: Store) -> None:
     row = {
         "model_version": "m2",
         "serving_version": "v2",
@@ -41,9 +75,11 @@ def test_models_seen_are_newest_first(good_store: Store) -> None:
         "manifest": '{"x": 1}',
     }
     put(good_store, "models", "v2", [{**row, "seen_at": LATER}])
+    put(good_store, "models", "v0", [{**row, "serving_version": "v0", "name": "older", "seen_at": DAY}])
     assert [(row["name"], row["manifest"]) for row in ask(good_store, "models_seen")] == [
+        ("tiny", "{}"),  # explained
         ("later", '{"x": 1}'),
-        ("tiny", "{}"),
+        ("older", '{"x": 1}'),
     ]
 
 
@@ -82,6 +118,12 @@ def test_finding_examples_are_drawn_by_number_and_carry_centred_scores(good_stor
     assert [word["word"] for word in found["t2"]["words"]] == ["train", "vert", "train"]
     assert [word["score"] for word in found["t1"]["words"]] == pytest.approx([0.1, 1.0])
     assert [word["score"] for word in found["t2"]["words"]] == pytest.approx([0.5, -0.25, 0.5])
+
+
+def test_finding_examples_of_one_word(good_store: Store) -> None:
+    words = {row["word"] for row in ask(good_store, "finding_examples", top=None)}
+    assert len(words) > 1
+    assert {row["word"] for row in ask(good_store, "finding_examples", word="vert")} == {"vert"} < words
 
 
 def test_finding_examples_keep_to_what_is_asked(good_store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from camembias import catalog, sqlfiles, store
 from camembias.cli import app
-from camembias.errors import InputError
+from camembias.errors import InputError, StoreError
 from camembias.store import Store
 
 from .conftest import prediction, put, tweet
@@ -80,6 +81,9 @@ def test_a_snapshot_replaces_an_older_one_and_nothing_else(good_store: Store, tm
         with pytest.raises(InputError, match="no snapshot"):
             catalog.snapshot(good_store, wrong)
     assert notes.read_text() == "do not replace me"
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(StoreError, match="name a file"):  # and nobody waits for what comes out of it
+        catalog.snapshot(good_store, tmp_path / "pipe")
 
 
 def test_the_command_records_where_the_copy_lies(good_store: Store, tmp_path: Path) -> None:

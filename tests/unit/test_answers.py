@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from typer.testing import CliRunner
 from camembias import catalog, sqlfiles
 from camembias import store as stores
 from camembias.cli import app
-from camembias.errors import QueryError
+from camembias.errors import InputError, QueryError
+from camembias.schemas import TABLES
 from camembias.store import Store
 
 AS_TEXT = {
@@ -87,6 +89,34 @@ def test_a_view_that_is_not_there_is_no_fault_of_a_value(made: Store) -> None:
     query = sqlfiles.parse(sqlfiles.query("decisive_words").sql.replace("FROM current_word_pushes", "FROM gone"))
     with pytest.raises(QueryError, match="another version of camembias; run: camembias refresh"):
         catalog.run_query(made, query, {"top": "1"})
+
+
+def test_the_ending_of_a_file_says_its_format(made: Store, tmp_path: Path) -> None:
+    asked = ("sql", "SELECT 'é' AS a", "--store", made.root, "--out")
+    assert said(*asked, tmp_path / "a.JSON").exit_code == 0
+    assert json.loads((tmp_path / "a.JSON").read_text()) == [{"a": "é"}]
+    assert said(*asked, tmp_path / "a.parquet").exit_code == 0
+    assert pl.read_parquet(tmp_path / "a.parquet").item() == "é"
+    assert said(*asked, tmp_path / "a.csv").exit_code == 0
+    assert (tmp_path / "a.csv").read_text() == "a\né\n"
+    for wrong, told in (((tmp_path / "a.xlsx",), "end it in .csv"), ((tmp_path / "a", "--format", "table"), "screen")):
+        done = said(*asked, *wrong)
+        assert isinstance(done.exception, InputError)
+        assert told in str(done.exception)
+    assert not (tmp_path / "a.xlsx").exists()
+
+
+def test_a_label_that_no_model_has_is_no_empty_answer(made: Store, tmp_path: Path) -> None:
+    there = stores.open_existing(Path(shutil.copytree(made.root, tmp_path / "store")))
+    asked = ("query", "words_up", "--store", there.root, "--param")
+    assert said(*asked, "label=Avion").exit_code == 0  # no model is known yet
+    row = {"model_version": "m", "serving_version": "v", "labels": ["avion", "viande"]}
+    there.write("models", "v", pl.DataFrame([row], schema=TABLES["models"]))
+    assert said(*asked, "label=avion").exit_code == 0
+    wrong = said(*asked, "label=Avion").exception
+    assert str(wrong) == "--param label=Avion: no model of this store has that label; there are: avion, viande"
+    twice = said(*asked, "top=1", "--param", "top=2").exception
+    assert str(twice) == "--param 'top=2': 'top' is given twice; give one value"
 
 
 @pytest.mark.parametrize("statement", ["SELEC 1", "SELECT nothing FROM tweets"])

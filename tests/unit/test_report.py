@@ -15,7 +15,7 @@ import pytest
 
 from camembias import catalog, sqlfiles, store
 from camembias.errors import InputError, MissingExtra
-from camembias.report import charts, write_report
+from camembias.report import charts, sections, write_report
 from camembias.report.wording import TEMPLATES, Wording
 from camembias.schemas import TABLES
 from camembias.store import Store
@@ -201,6 +201,22 @@ def test_every_question_is_told_with_its_unit_caveat_and_sql(filled: str) -> Non
         assert f"How this was asked: <code>{name}</code>" in filled
         assert f"-- name: {sqlfiles.query(name).name}" in filled
     assert filled.count(">Caveat</dt>") == len(asked.split()) + 1  # models_seen stands under both its figures
+
+
+def test_begins_with_what_was_found():
+    rows = [("@x", "avion", "confirmed_bias", None), ("🌻", "avion", "confirmed_away", "unsure"),
+            ("prendre", "viande", "confirmed_bias", "expected"), ("train", "avion", "expected", None)]  # fmt: skip
+    verdicts = pl.DataFrame(rows, schema=["word", "label", "verdict", "decision"], orient="row")
+    shares = pl.DataFrame({"label": ["a", "b"], "share": [0.5, 0.5], "share_without": [0.51, 0.42],
+                           "difference": [0.01, -0.08]})  # fmt: skip
+    en, fr = Wording("en"), Wording("fr")
+    assert sections.at_a_glance(verdicts, shares, en) == [
+        "Words that are confirmed biases of the model: 2. By word (label): @x (avion), 🌻 (away from avion).",
+        "Without the words of the last recount the share of b is 42.0% instead of 50.0%.",
+    ]
+    assert "camembias recount" in sections.at_a_glance(verdicts, shares.clear(), fr)[1]
+    assert sections.at_a_glance(verdicts[2:], shares, fr) == ["Aucun mot n'est un biais confirmé du modèle."]
+    assert sections.at_a_glance(verdicts.clear(), shares, en) == []
 
 
 def test_shows_the_shares_without_the_suspicious_words(filled: str, french: str) -> None:
