@@ -25,6 +25,8 @@ def classified(store: Store, say: Wording) -> dict[str, Any]:
     contents, shares = ask(store, "store_contents"), ask(store, "label_shares")
     months, refused = ask(store, "label_shares_over_time"), ask(store, "reject_reasons")
     without = ask(store, "recounted_shares_over_time")
+    origins = ask(store, "retweet_shares")
+    versions = [] if origins.rows["serving_version"].n_unique() < 2 else ["serving_version"]
     by_version = shares.rows.partition_by("serving_version", maintain_order=True)
     axis, text = say.text["share_axis"], say.text
     columns = ["label", "tweets", "share", "interval", *(["serving_version"] if len(by_version) > 1 else [])]
@@ -39,6 +41,14 @@ def classified(store: Store, say: Wording) -> dict[str, Any]:
             for rows in by_version
         ],
         "shares_table": table(shares.rows.to_dicts(), columns, text["shares_caption"], say, shares=("share",)),
+        "origins": origins,
+        "origins_table": table(
+            origins.rows.to_dicts() if "retweet" in origins.rows["origin"] else [],
+            ["label", "origin", "tweets", "share", "interval", *versions],
+            text["origins_caption"],
+            say,
+            shares=("share",),
+        ),
         "months": months,
         "refused": refused,
         "refused_table": table(

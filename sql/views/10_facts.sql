@@ -65,9 +65,12 @@ QUALIFY row_number() OVER (PARTITION BY model_version, tweet ORDER BY split, lab
 COMMENT ON VIEW training_words IS 'one row a model version and tweet of its training data';
 COMMENT ON COLUMN training_words.words IS 'sorted, distinct';
 
+-- Words are shipped for labels that a model may not have: then they are words like any other.
 CREATE VIEW concepts AS
-SELECT DISTINCT label, word FROM concepts_parts;
-COMMENT ON VIEW concepts IS 'one row a label and one of its concept words: a word that may well carry the label';
+SELECT DISTINCT label, word FROM concepts_parts
+WHERE label IN (SELECT unnest(labels) FROM models_parts) OR NOT EXISTS (FROM models_parts);
+COMMENT ON VIEW concepts IS
+    'one row a label that some model of the store has and one of its concept words: a word that may well carry the label';
 
 CREATE VIEW designs AS
 SELECT * FROM designs_parts

@@ -81,6 +81,26 @@ def test_the_table_of_verdicts_comes_back_with_decisions(good_store: Store, tmp_
     assert rows == [("@vigie", "avion", "bias", "house account")]
 
 
+def test_concept_words_that_push_towards_another_label(good_store: Store) -> None:
+    """train pushes towards avion by 1 in both of its texts, vert towards viande in its only one."""
+    assert ask(good_store, "borrowed_concepts", min_tweets="1") == []
+    words = [{"label": "viande", "word": "train"}, {"label": "avion", "word": "vert"}]
+    put(good_store, "concepts", "c", words)
+    catalog.refresh(good_store)
+    found = ask(good_store, "borrowed_concepts", min_tweets="1")
+    assert [(row[0], row[1], row[2], row[3]) for row in found] == [("train", "avion", ["viande"], 1.0)]
+    assert ask(good_store, "borrowed_concepts", min_tweets="1", label="viande") == []
+
+
+def test_concept_words_of_a_label_that_no_model_has_are_words_like_any_other(good_store: Store) -> None:
+    put(good_store, "concepts", "c", [{"label": "nucléaire", "word": "train"}, {"label": "viande", "word": "vert"}])
+    catalog.refresh(good_store)
+    assert catalog.run_sql(good_store, "SELECT word FROM concepts").rows() == [("vert",)]
+    for name in good_store.part_names("models"):
+        good_store.part("models", name).unlink()
+    assert catalog.run_sql(good_store, "SELECT word FROM concepts ORDER BY word").rows() == [("train",), ("vert",)]
+
+
 def test_a_decision_finds_its_word_however_an_editor_wrote_it(good_store, tmp_path):
     path = tmp_path / "decisions.csv"
     path.write_text("word,label,decision\nMain-d’œuvre,avion,Biais\n'@Vigie,avion,bias\n", encoding="utf-8")

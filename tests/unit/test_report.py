@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 import sys
 import tomllib
 from datetime import UTC, date, datetime
@@ -201,6 +202,18 @@ def test_every_question_is_told_with_its_unit_caveat_and_sql(filled: str) -> Non
         assert f"How this was asked: <code>{name}</code>" in filled
         assert f"-- name: {sqlfiles.query(name).name}" in filled
     assert filled.count(">Caveat</dt>") == len(asked.split()) + 1  # models_seen stands under both its figures
+
+
+def test_retweets_have_a_table_where_there_are_any(shelf: Store, filled: str, tmp_path: Path) -> None:
+    assert "Retweets and original tweets" not in filled
+    there = store.open_existing(Path(shutil.copytree(shelf.root, tmp_path / "store")))
+    tweets = there.read("tweets", "one").with_columns(text=pl.lit("RT @moi: but"))
+    there.write("tweets", "one", pl.concat([tweets[:6], there.read("tweets", "one")[6:]]))
+    page = write_report(there, tmp_path / "page.html").read_text(encoding="utf-8")
+    shown = _section(page, "classified").split("Retweets and original tweets")[1]
+    cells = re.findall(r"<t[dh][^>]*>([^<]*)</t[dh]>", shown)
+    assert cells[5:9] == ["a&#34;b&#39;c&lt;i&gt;", "original tweet", "5", "83.3%"]
+    assert cells[10:14] == ["a&#34;b&#39;c&lt;i&gt;", "retweet", "4", "66.7%"]
 
 
 def test_begins_with_what_was_found():
