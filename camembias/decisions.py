@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from camembias import files
+from camembias import spreadsheets
 from camembias.errors import InputError
 from camembias.schemas import TABLES
 from camembias.text import as_word
@@ -29,23 +29,11 @@ def read(path: Path) -> pl.DataFrame:
     """word, label, decision, note, reviewer of every row with a decision. Raises InputError.
 
     A quote that the CSV export put before a word like `@compte`, so that no spreadsheet runs it, is taken off again.
-    Semicolons and Windows' own letters are read, too: a French spreadsheet writes both.
     """
-    try:
-        body = path.read_bytes()
-        try:
-            text = body.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = body.decode("cp1252", "replace")
-        separator = files.delimiter(text.partition("\n")[0])
-        rows = pl.read_csv(text.encode(), infer_schema=False, separator=separator)
-    except (OSError, pl.exceptions.PolarsError) as err:
-        raise InputError(f"'{path}' is no CSV of decisions ({err}); give columns {', '.join(_NEEDED)}") from err
-    if missing := [name for name in _NEEDED if name not in rows.columns]:
-        raise InputError(f"'{path}' has no column {', '.join(missing)}; it has {', '.join(rows.columns)}")
+    rows = spreadsheets.read(path, _NEEDED, "decisions")
     schema = TABLES["decisions"]
     rows = rows.with_columns(pl.lit(None, pl.String()).alias(name) for name in schema if name not in rows.columns)
-    made = rows.select(pl.col(name).str.strip_chars().replace("", None) for name in schema).with_columns(
+    made = rows.select(*schema).with_columns(
         pl.col("word").str.replace(r"^'([=+\-@])", "$1").map_elements(_counted, pl.String()),
         pl.col("decision").str.to_lowercase().replace(_IN_FRENCH),
     )

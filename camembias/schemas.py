@@ -246,6 +246,7 @@ TABLES: dict[str, pl.Schema] = {
             "reviewer": pl.String(),
         }
     ),
+    "coded": pl.Schema({"tweet_id": pl.String(), "label": pl.String()}),  # labelled by hand
     "concepts": pl.Schema({"label": pl.String(), "word": pl.String()}),
     # a forgotten tweet: its part is named by the hash, so that a look at the folder tells
     "tombstones": pl.Schema({"tweet": pl.String(), "forgotten_at": TIME}),

@@ -14,7 +14,7 @@ import polars as pl
 import polars.selectors as cs
 import typer
 
-from camembias import catalog, concepts, decisions, sqlfiles
+from camembias import catalog, coded, concepts, decisions, sqlfiles
 from camembias import store as stores
 from camembias.cli.console import StoreOption, name_values, not_in_a_store, out, print_table, print_text
 from camembias.errors import CamembiasError, InputError
@@ -124,13 +124,17 @@ def refresh(
         Path | None,
         typer.Option("--decisions", help="A CSV of word, label, decision (bias, expected or unsure), note."),
     ] = None,
+    coded_: Annotated[
+        Path | None, typer.Option("--coded", help="The CSV of query tweets_to_code, its column label filled in.")
+    ] = None,
 ) -> None:
-    """Rebuild audit.duckdb, and put other concept words or a reviewer's decisions into the store.
+    """Rebuild audit.duckdb, and put other concept words, a reviewer's decisions or labels by hand into the store.
 
     Example: camembias refresh --store stores/mine --concepts concepts.toml --decisions review.csv
     """
     found = stores.open_existing(store)
-    words = concepts.read(concepts_) if concepts_ else None  # before anything is stored: one of the two may be wrong
+    words = concepts.read(concepts_) if concepts_ else None  # before anything is stored: one of them may be wrong
+    by_hand = coded.read(coded_) if coded_ else None
     if decisions_ is not None:
         before = found.scan("decisions").select(pl.len()).collect().item()
         said = f"{decisions.put(found, decisions_)} decisions from {decisions_}"
@@ -139,6 +143,11 @@ def refresh(
     if words is not None:
         out.print(f"{concepts.put(found, words)} concept words from {concepts_}", markup=False)
         _tell_strange(found, words, "asks for its words")
+    if by_hand is not None:
+        catalog.refresh(found)  # which knows what is classified
+        known = coded.put(found, by_hand)
+        out.print(f"{known} tweets labelled by hand, of {by_hand.height} in {coded_}", markup=False)
+        _tell_strange(found, by_hand["label"].unique(), "gives it to a tweet")
     out.print(f"refreshed {catalog.refresh(found)}", markup=False)
     if words is not None and found.part_names("effects"):
         out.print("other words may deserve to be edited now: run camembias effects again", markup=False)

@@ -25,7 +25,7 @@ def classified(store: Store, say: Wording) -> dict[str, Any]:
     contents, shares = ask(store, "store_contents"), ask(store, "label_shares")
     months, refused = ask(store, "label_shares_over_time"), ask(store, "reject_reasons")
     without = ask(store, "recounted_shares_over_time")
-    origins = ask(store, "retweet_shares")
+    origins, corrected = ask(store, "retweet_shares"), ask(store, "corrected_shares")
     versions = [] if origins.rows["serving_version"].n_unique() < 2 else ["serving_version"]
     by_version = shares.rows.partition_by("serving_version", maintain_order=True)
     axis, text = say.text["share_axis"], say.text
@@ -41,6 +41,14 @@ def classified(store: Store, say: Wording) -> dict[str, Any]:
             for rows in by_version
         ],
         "shares_table": table(shares.rows.to_dicts(), columns, text["shares_caption"], say, shares=("share",)),
+        "corrected": corrected,
+        "corrected_table": table(
+            corrected.rows.rename({"corrected_low": "low", "corrected_high": "high"}).to_dicts(),
+            ["label", "share", "corrected", "interval", "coded", "coded_so", "predicted_so", "serving_version"],
+            text["corrected_caption"],
+            say,
+            shares=("share", "corrected"),
+        ),
         "origins": origins,
         "origins_table": table(
             origins.rows.to_dicts() if "retweet" in origins.rows["origin"] else [],

@@ -72,6 +72,10 @@ WHERE label IN (SELECT unnest(labels) FROM models_parts) OR NOT EXISTS (FROM mod
 COMMENT ON VIEW concepts IS
     'one row a label that some model of the store has and one of its concept words: a word that may well carry the label';
 
+CREATE VIEW coded AS
+SELECT * FROM coded_parts QUALIFY row_number() OVER (PARTITION BY tweet_id ORDER BY label) = 1;
+COMMENT ON VIEW coded IS 'one row a tweet that was labelled by hand';
+
 CREATE VIEW designs AS
 SELECT * FROM designs_parts
 QUALIFY row_number() OVER (PARTITION BY design_id ORDER BY created_at DESC NULLS LAST) = 1;

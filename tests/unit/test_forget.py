@@ -62,6 +62,7 @@ def fill(store: Store) -> None:
     edit = {"model_version": "m1", "serving_version": "v1", "word": "avion", "role": "candidate", "edit": "delete"}
     put(store, "effects", "e", [edit | {"tweet_id": one, "before": labels, "after": labels} for one, _ in both])
     counted = {"recount": "c", "words": ["avion"], "others": [], "label": "avion", "label_without": "viande"}
+    put(store, "coded", "current", [{"tweet_id": one, "label": "avion"} for one, _ in both])
     put(store, "recounted", "c", [counted | {"tweet_id": one} for one, _ in both])
     raws = [f"{ID},too,many,fields", f"\t{ID}", TEXT.replace("'", "’"), f"x {LONGER}", f"2024-{ID}", "kept"]
     put(
@@ -115,7 +116,7 @@ def test_nothing_is_left_and_the_neighbours_stay(store: Store) -> None:
     assert answer["left"] == []
     assert answer["forgotten"] == sorted([ID, *(f"text-{text_hash(text)}" for text in (TEXT, TEXT[:30]))])
     gone = {"tweets": 2, "predictions": 1, "draws": 1, "requests": 2, "request_texts": 2, "explanations": 2,
-            "explanation_index": 2, "failures": 1, "effects": 1, "recounted": 1, "rejects": 4,
+            "explanation_index": 2, "failures": 1, "effects": 1, "recounted": 1, "coded": 1, "rejects": 4,
             "training_words": 1, "runs": 1}  # fmt: skip
     assert answer["rows"] == gone
     after = {table: len(store.scan(table).collect()) for table in TABLES}
@@ -136,7 +137,7 @@ def test_the_search_finds_the_tweet_in_every_place_that_can_hold_it(store: Store
     places = proof.search(store.root, [ID], [TEXT]).places
     tables = {place.split("/")[0] for place in places}
     assert tables == {"tweets", "predictions", "draws", "requests", "request_texts", "attempts", "explanations",
-                      "explanation_index", "failures", "effects", "recounted", "rejects", "runs"}  # fmt: skip
+                      "explanation_index", "failures", "effects", "recounted", "coded", "rejects", "runs"}  # fmt: skip
     assert proof.search(store.root, [ID[:-1]], [TEXT + "!"]).places == []
     copy = catalog.snapshot(store, store.root.parent / "copy.duckdb")
     found = {place.partition(": ")[2] for place in proof.search(copy, [ID], []).places} - {""}
@@ -150,6 +151,7 @@ def test_the_search_finds_the_tweet_in_every_place_that_can_hold_it(store: Store
         "failures",
         "effects",
         "recounted",
+        "coded",
         "rejects",
         "runs",
     }

@@ -216,6 +216,15 @@ def test_retweets_have_a_table_where_there_are_any(shelf: Store, filled: str, tm
     assert cells[10:14] == ["a&#34;b&#39;c&lt;i&gt;", "retweet", "4", "66.7%"]
 
 
+def test_corrected_shares_have_a_table_where_tweets_were_labelled_by_hand(shelf, filled, tmp_path):
+    assert "Shares corrected by hand" not in filled
+    there = store.open_existing(Path(shutil.copytree(shelf.root, tmp_path / "store")))
+    _write(there, "coded", [{"tweet_id": name, "label": "sport"} for name in "0123"])  # three of them are called QUOTED
+    page = write_report(there, tmp_path / "page.html", "fr").read_text(encoding="utf-8")
+    cells = re.findall(r"<td[^>]*>([^<]*)</td>", page.split("Parts corrigées à la main")[1])
+    assert cells[0:2] == ["75,0\u00a0%", "0,0\u00a0%"]
+
+
 def test_begins_with_what_was_found():
     rows = [("@x", "avion", "confirmed_bias", None), ("🌻", "avion", "confirmed_away", "unsure"),
             ("prendre", "viande", "confirmed_bias", "expected"), ("train", "avion", "expected", None)]  # fmt: skip
