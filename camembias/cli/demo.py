@@ -131,8 +131,8 @@ def _show_recount(model: Path, store: Path, tweets: int) -> None:
     shares = catalog.run_query(found, sqlfiles.query("recounted_shares")).join(truth, on="label")
     off = {name: (shares[name] - shares["truth"]).abs().sum() / 2 for name in ("share", "share_without")}
     out.print(
-        f"the true labels are known: {off['share']:.1%} of the tweets are under a wrong share as classified, "
-        f"{off['share_without']:.1%} without the words"
+        f"the true labels are known here: in all the shares are off by {100 * off['share']:.1f} points as classified, "
+        f"by {100 * off['share_without']:.1f} without the words"
     )
 
 
