@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.sparse import coo_array, csr_matrix, hstack
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -23,6 +22,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from camembias.text import words
 from train.confusion import Ids
 from train.evidence import Evidence
+from train.splits import folds
 
 MAJORITY, AUTHOR, TFIDF = "largest label", "author alone", "TF-IDF + logistic regression"
 FOLDS, MANY_GROUPS = 5, 500
@@ -56,9 +56,12 @@ def sides(evidence: Evidence) -> Iterator[tuple[Ids, Ids]]:
     held_out = evidence.fold.to_numpy()
     groups = evidence.fitted["duplicate_group"].to_numpy()
     for fold in np.unique(held_out):
-        # As for the model: what says the same as a tweet of the fold is not fitted on.
-        twin = np.isin(groups, np.unique(groups[fitted == fold]))
-        yield np.flatnonzero((fitted != fold) & ~twin), np.flatnonzero(held_out == fold)
+        yield _apart(groups, fitted == fold), np.flatnonzero(held_out == fold)
+
+
+def _apart(groups: npt.NDArray[np.int64], judged: npt.NDArray[np.bool_]) -> Ids:
+    """Row numbers of all that is not judged, nor says the same as what is: the model is fitted on no others either."""
+    return np.flatnonzero(~np.isin(groups, groups[judged]))
 
 
 def largest(labels: Ids) -> int:
@@ -115,20 +118,23 @@ class TermCounts:
 
 
 def random_and_author_folds(rows: pl.DataFrame, truth: Ids, seed: int) -> dict[str, Ids] | None:
-    """TF-IDF's out-of-fold ids of `rows` with duplicates alone kept together, and with authors kept together too.
+    """TF-IDF's out-of-fold ids of `rows` on folds dealt at random, and on folds that keep authors apart.
 
-    None where authors are unknown or too few to be dealt out.
+    None where authors are unknown or too few to be dealt out, or where a fold leaves nothing to learn from.
     """
-    if rows["author"].null_count() == len(rows):
+    count = min(FOLDS, rows["author"].n_unique(), rows["duplicate_group"].n_unique())
+    if rows["author"].null_count() == len(rows) or count < 2:
         return None
     table, found = TermCounts(rows["text"].to_list()), {}
-    for name, groups in {"random": rows["duplicate_group"].to_numpy(), "author": _together(rows)}.items():
-        fold = folds_of(truth, groups, seed)
-        if fold is None:
-            return None
+    groups = rows["duplicate_group"].to_numpy()
+    for name, by_author in (("random", False), ("author", True)):
+        fold = folds(rows, count, seed, by_author)["fold"].to_numpy()
         found[name] = np.zeros(len(rows), dtype=np.int64)
         for number in np.unique(fold):
-            fit, score = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+            judged = fold == number
+            fit, score = _apart(groups, judged), np.flatnonzero(judged)
+            if not len(fit):
+                return None
             found[name][score] = table.fit_predict(fit, truth[fit], score, seed)
     return found
 
@@ -154,17 +160,6 @@ def folds_of(truth: Ids, groups: npt.NDArray[Any], seed: int) -> Ids | None:
         ):
             of_group[rows] = number
     return np.asarray(of_group[group])
-
-
-def _together(rows: pl.DataFrame) -> npt.NDArray[Any]:
-    """A number for each set of rows tied by a common author or a common text, directly or over others."""
-    author = rows["author"].fill_null("").rank("dense").cast(pl.Int64).to_numpy() - 1
-    author = np.where(rows["author"].is_null().to_numpy(), -1, author)
-    group = rows["duplicate_group"].rank("dense").cast(pl.Int64).to_numpy() - 1
-    ties = np.flatnonzero(author >= 0)
-    size = int(author.max()) + 1
-    edges = coo_array((np.ones(len(ties)), (author[ties], size + group[ties])), shape=(size + len(rows),) * 2)
-    return np.asarray(connected_components(edges, directed=False)[1][size + group])
 
 
 def tokens(text: str) -> list[str]:

@@ -142,6 +142,29 @@ def test_the_label_of_a_known_author_and_of_an_unknown_one():
     assert said == [0, 0, 1, 0, 0]
 
 
+def retweeted(share, seed=4):
+    """ROWS by authors who have nothing to do with the label, and retweets of them: `share` of all rows."""
+    dice = random.Random(seed)
+    source = [dice.randrange(len(ROWS)) for _ in range(round(len(ROWS) * share / (1 - share)))]
+    rows = pl.concat([ROWS, ROWS[source].with_columns(tweet_id=pl.format("r{}", pl.int_range(pl.len())))])
+    return rows.with_columns(author=pl.Series([f"u{dice.randrange(100)}" for _ in range(len(rows))]))
+
+
+@pytest.mark.parametrize("share", [0, 0.2, 0.4])
+def test_authors_who_say_nothing_of_the_label_are_worth_nothing_however_much_they_retweet(share):
+    rows = retweeted(share)
+    truth = np.array(LABELS.ids(rows["label"].to_list()))
+    right = {name: np.mean(said == truth) for name, said in baselines.random_and_author_folds(rows, truth, 0).items()}
+    assert right["author"] > 0.7
+    assert right["random"] - right["author"] == pytest.approx(0, abs=0.05)
+
+
+def test_authors_who_all_say_the_same_leave_nothing_to_learn_from():
+    rows = ROWS[:20].unique("duplicate_group", maintain_order=True)
+    both = pl.concat([rows.with_columns(author=pl.lit(name), tweet_id=name + pl.col("tweet_id")) for name in "ab"])
+    assert baselines.random_and_author_folds(both, np.array(LABELS.ids(both["label"].to_list())), 0) is None
+
+
 def test_masking_by_hand():
     text = "L'avion, ça pollue ! Prenez le train #avion"
     found = shortcuts.variants([text], Labels(("avion", "viande")), "<mask>")
