@@ -19,12 +19,13 @@ from typing import Any, BinaryIO, TextIO, cast
 
 import polars as pl
 
-from batch.lines import LINE_LIMIT, TOO_LONG, Lines, csv_records, file_lines, stream_lines
+from batch.lines import TOO_LONG, file_lines, stream_lines
 from batch.rows import Roles, Tweet, printable, roles, to_tweet
 from batch.sources import STDIN, SUFFIXES, Source
 from camembias import files
 from camembias.columns import GUESSES
 from camembias.errors import InputError
+from camembias.lines import LINE_LIMIT, Lines, csv_records
 
 READER_VERSION = 3
 CHUNK_ROWS = 4096

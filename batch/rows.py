@@ -12,8 +12,8 @@ from typing import Any
 
 from batch.sources import Source
 from camembias.columns import guesses
+from camembias.lines import TEXT_LIMIT
 
-TEXT_LIMIT = 1 << 17  # characters: nothing that long is a tweet
 ID_LIMIT = 128  # characters
 
 _ROUNDED = re.compile(r"[+-]?\d*[.,]\d*(?:[eE][+-]?\d+)?|[+-]?\d+[eE]\+?\d+")

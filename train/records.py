@@ -7,7 +7,6 @@ row means (its text, its label) is not known here.
 from __future__ import annotations
 
 import codecs
-import csv
 import gzip
 import io
 import json
@@ -19,10 +18,10 @@ import polars as pl
 
 from camembias import files
 from camembias.errors import InputError
+from camembias.lines import LINE_LIMIT, Lines, csv_records
 
 KINDS = (".csv", ".tsv", ".ndjson", ".jsonl", ".json", ".parquet", ".txt")
 Row = dict[str, Any]
-_LONGEST_FIELD = 1 << 20  # characters: beyond it a quote was left open
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _NOT_IN_CP1252 = b"\x81\x8d\x8f\x90\x9d"
 
@@ -35,7 +34,7 @@ def expand(paths: Path | Sequence[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in [paths] if isinstance(paths, Path) else paths:
         if path.is_dir():
-            there: Iterable[Path] = (file for file in path.iterdir() if file.is_file() and kind(file) in KINDS)
+            there: Iterable[Path] = filter(_is_table, path.iterdir())
         elif path.is_file():
             there = [path]
         else:
@@ -45,6 +44,11 @@ def expand(paths: Path | Sequence[Path]) -> list[Path]:
             raise InputError(f"no file '{path}'; give files, a folder or a pattern of {' '.join(KINDS)}, plain or .gz")
         found |= dict.fromkeys(files)
     return list(found)
+
+
+def _is_table(path: Path) -> bool:
+    """Of a file in a folder: hidden ones, and those without an ending (`_SUCCESS`), are left by other programs."""
+    return path.is_file() and bool(path.suffix) and not path.name.startswith(".") and kind(path) in KINDS
 
 
 def kind(path: Path) -> str:
@@ -79,7 +83,7 @@ def rows(path: Path, encoding: str | None = None) -> Iterator[Row | None]:
         raise InputError(
             f"'{path}' is not {encoding or 'UTF-8'}; its bytes look like {guess}: pass --encoding {guess}"
         ) from err
-    except (ValueError, OSError, EOFError, csv.Error, pl.exceptions.PolarsError) as err:
+    except (ValueError, OSError, EOFError, pl.exceptions.PolarsError) as err:
         raise InputError(f"'{path}' cannot be read as {form}: {' '.join(str(err).split())[:160]}") from err
 
 
@@ -108,28 +112,14 @@ def _guess(path: Path) -> str:
 
 
 def _csv(text: TextIO, form: str) -> Iterator[Row | None]:
-    csv.field_size_limit(_LONGEST_FIELD)
-    first = text.readline()
-    if not first.strip():
-        return
-    delimiter = "\t" if form == ".tsv" else files.delimiter(first)
-    reader = csv.reader(_chain(first, text), delimiter=delimiter)
-    header = next(reader)
-    while True:
-        try:
-            values = next(reader, None)
-        except csv.Error:
-            yield None
-            continue
-        if values is None:
-            return
-        if values:  # a blank line is no row
-            yield dict(zip(header, values, strict=True)) if len(values) == len(header) else None
-
-
-def _chain(first: str, rest: Iterable[str]) -> Iterator[str]:
-    yield first
-    yield from rest
+    delimiter = "\t" if form == ".tsv" else files.delimiter(text.readline(LINE_LIMIT))
+    text.seek(0)
+    records = csv_records(Lines(text), delimiter)
+    _, header, problem = next(records, (1, [], ""))
+    if header is None:
+        raise ValueError(problem)
+    for _, values, _ in records:
+        yield dict(zip(header, values, strict=True)) if values and len(values) == len(header) else None
 
 
 def _ndjson(text: TextIO) -> Iterator[Row | None]:

@@ -16,6 +16,7 @@ from batch import lines, readers, rows
 from batch.readers import CHUNK_ROWS, chunks
 from batch.sources import Source, expand
 from camembias.errors import InputError
+from camembias.lines import csv_records
 
 
 def read(path: Path, **columns: str) -> tuple[list[str], list[tuple[int, str]]]:
@@ -200,7 +201,7 @@ def test_csv_round_trips_and_one_open_quote_costs_one_row(texts, data):
     table = [written([str(i), text])[0] for i, text in enumerate(texts)]
 
     def parsed(body: str) -> list[list[str] | None]:
-        return [values for _, values, _ in lines.csv_records(lines.Lines(io.StringIO(body, newline="")), ",")]
+        return [values for _, values, _ in csv_records(lines.Lines(io.StringIO(body, newline="")), ",")]
 
     assert parsed("".join(table)) == [[str(i), text] for i, text in enumerate(texts)]
     at = data.draw(st.integers(0, len(table)))

@@ -56,6 +56,23 @@ def test_many_files_a_folder_and_a_pattern_are_one_table(tmp_path):
         assert table.read(given).rows.drop("duplicate_group").to_dicts() == ROWS
 
 
+def test_what_other_programs_leave_in_a_folder_is_no_table(tmp_path):
+    write(tmp_path, "a.csv")
+    for name in ("_SUCCESS", ".DS_Store", ".a.csv"):
+        (tmp_path / name).write_bytes(b"\0\xff")
+    assert table.read(tmp_path).rows.drop("duplicate_group").to_dicts() == ROWS
+
+
+@pytest.mark.parametrize("line", ['9,"bonjour tout le monde,avion,a9', '9,bonjour,avion,"a9'])
+def test_a_quote_left_open_costs_its_own_line(tmp_path, line):
+    path = write(tmp_path, "t.csv")
+    before, *behind = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([before, line, *behind]) + "\n", encoding="utf-8")
+    found = table.read(path)
+    assert found.rows.drop("duplicate_group").to_dicts() == ROWS
+    assert found.dropped == {"row cannot be read": 1}
+
+
 @pytest.mark.parametrize(("start", "encoding"), [(b"\xef\xbb\xbf", "utf-8"), (b"", "utf-16")])
 def test_a_byte_order_mark_is_no_part_of_a_column_name(tmp_path, start, encoding):
     path = write(tmp_path, "t.csv", encoding=encoding)
