@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from batch.sources import Source
-from camembias.columns import guesses
+from camembias.columns import first_filled, guesses, named
 from camembias.lines import TEXT_LIMIT
 
 ID_LIMIT = 128  # characters
@@ -60,7 +60,7 @@ def roles(source: Source, names: tuple[str, ...]) -> Roles:
 
 def to_tweet(row: Mapping[str, Any], source: Source, line: int) -> Tweet | str:
     columns = roles(source, tuple(row))
-    tweet_id = _first(row, columns.id)
+    tweet_id = first_filled(row, columns.id)
     if why := _bad_id(tweet_id):
         return why
     text = next((found for name in columns.text if isinstance(found := row.get(name), str) and found.strip()), "")
@@ -70,9 +70,10 @@ def to_tweet(row: Mapping[str, Any], source: Source, line: int) -> Tweet | str:
         return f"text of {len(text)} characters; no tweet has over {TEXT_LIMIT}"
     if not (_encodable(text) and _encodable(str(tweet_id))):
         return f"not {source.encoding or 'UTF-8'}: say what it is with --encoding, as cp1252"
-    author = _first(row, columns.author)
-    name = printable(str(author)) if isinstance(author, str | int) else None  # an object is no name
-    return Tweet(str(tweet_id).strip(), text, name, _time(_first(row, columns.time)), line)
+    author = named(first_filled(row, columns.author))
+    return Tweet(
+        str(tweet_id).strip(), text, author and printable(author), _time(first_filled(row, columns.time)), line
+    )
 
 
 def printable(raw: str) -> str:
@@ -81,7 +82,7 @@ def printable(raw: str) -> str:
 
 
 def _bad_id(tweet_id: Any) -> str | None:
-    if tweet_id is None or (isinstance(tweet_id, str) and not tweet_id.strip()):
+    if tweet_id is None:
         return "no id"
     if isinstance(tweet_id, float) or (isinstance(tweet_id, str) and _ROUNDED.fullmatch(tweet_id.strip())):
         return f"id {tweet_id!r:.60} is a rounded number: export ids as text"
@@ -99,14 +100,6 @@ def _encodable(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _first(row: Mapping[str, Any], names: tuple[str, ...]) -> Any:
-    for name in names:
-        value = row.get(name)
-        if value is not None and value != "":
-            return value
-    return None
 
 
 def _time(value: Any) -> datetime | None:

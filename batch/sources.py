@@ -6,9 +6,9 @@ import glob
 import hashlib
 import uuid
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
+from camembias.columns import alternatives
 from camembias.errors import InputError
 
 STDIN = Path("-")
@@ -37,7 +37,7 @@ class Source:
 
     @property
     def text_columns(self) -> tuple[str, ...]:
-        return _chain(self.text_column or "")
+        return alternatives(self.text_column or "")
 
     @property
     def kind(self) -> str:
@@ -69,11 +69,6 @@ class Source:
         except OSError as err:
             raise InputError(f"'{self.path}' cannot be read: {err.strerror}") from err
         return digest.hexdigest()[:16]
-
-
-@lru_cache
-def _chain(text_column: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text_column.split(",") if name.strip())
 
 
 def _suffixes(path: Path) -> list[str]:

@@ -1,9 +1,12 @@
-"""What the columns of a table of tweets are called, where nobody says, in small letters or capitals."""
+"""What the columns of a table of tweets are called, where nobody says, and what a cell says."""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Mapping
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 GUESSES: Final[Mapping[str, tuple[str, ...]]] = {
     "text": ("text", "full_text", "tweet", "texte", "content", "contenu"),
@@ -12,6 +15,9 @@ GUESSES: Final[Mapping[str, tuple[str, ...]]] = {
     "author": ("author", "username", "author_id", "screen_name", "user_screen_name", "user", "auteur", "compte"),
     "time": ("created_at", "datetime", "date", "timestamp", "created", "time", "local_time", "date_heure"),
 }
+
+_ROUNDED = re.compile(r"[+-]?\d+(?:[.,]\d+[eE]\+?|[eE]\+)\d+")  # no handle holds a point or a plus
+_EXACT = 2**53  # whole numbers below it are exact as floats
 
 
 def guesses(role: str, names: Iterable[str]) -> tuple[str, ...]:
@@ -24,3 +30,32 @@ def guesses(role: str, names: Iterable[str]) -> tuple[str, ...]:
 
 def guess(role: str, names: Iterable[str]) -> str | None:
     return next(iter(guesses(role, names)), None)
+
+
+@lru_cache
+def alternatives(names: str) -> tuple[str, ...]:
+    """The columns that `full_text, text` names."""
+    return tuple(name.strip() for name in names.split(",") if name.strip())
+
+
+def first_filled(row: Mapping[str, Any], names: Iterable[str]) -> Any:
+    """The first value of these columns that is not empty; None when there is none. Blanks and NaN are empty."""
+    for name in names:
+        value = row.get(name)
+        if value is not None and value == value and not (isinstance(value, str) and not value.strip()):
+            return value
+    return None
+
+
+def named(value: Any) -> str | None:
+    """What a cell calls somebody or something; None where it names nothing.
+
+    A float names what its whole number does, as pandas makes of whole numbers beside gaps. One that was rounded, from
+    2^53 on or written as 1.2e18, would stand for many, and an object is no name.
+    """
+    if isinstance(value, float):
+        whole = math.isfinite(value) and value.is_integer() and abs(value) < _EXACT
+        return str(int(value)) if whole else None
+    if isinstance(value, str):
+        return None if _ROUNDED.fullmatch(value.strip()) else value
+    return str(value) if isinstance(value, int) else None

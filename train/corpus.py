@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 
-from camembias.columns import GUESSES, guess
+from camembias.columns import GUESSES, alternatives, first_filled, guess
 from camembias.errors import InputError
 from camembias.text import normalise, text_hash
 from train import records
 from train.duplicates import unretweeted
-from train.table import first
 
 _HEAD = 100
 _HELD_OUT_SHARE = 0.02
@@ -37,13 +36,13 @@ def read(paths: Path | Sequence[Path], text_column: str | None = None, encoding:
     for path in records.expand(paths):
         stream = records.rows(path, encoding)
         head = list(islice(stream, _HEAD))
-        column = _column(path, {name for row in head for name in row or ()}, text_column)
+        columns = _columns(path, {name for row in head for name in row or ()}, text_column)
         for row in chain(head, stream):
             rows += 1
             if row is None:
                 dropped["row cannot be read"] += 1
                 continue
-            text = normalise(str(first(row, column) or ""))
+            text = normalise(str(first_filled(row, columns) or ""))
             key = text_hash(unretweeted(text).lower())
             if not text:
                 dropped["no text"] += 1
@@ -59,9 +58,9 @@ def read(paths: Path | Sequence[Path], text_column: str | None = None, encoding:
     return Corpus(train, held_out, rows, {reason: number for reason, number in dropped.items() if number})
 
 
-def _column(path: Path, names: set[str], wanted: str | None) -> str:
-    found = wanted or guess("text", names) or GUESSES["text"][0]
-    if missing := [name for name in found.split(",") if name not in names]:
+def _columns(path: Path, names: set[str], wanted: str | None) -> tuple[str, ...]:
+    found = (guess("text", names) or GUESSES["text"][0],) if wanted is None else alternatives(wanted) or (wanted,)
+    if missing := [name for name in found if name not in names]:
         raise InputError(
             f"'{path}' has no column '{missing[0]}'; it has: {', '.join(sorted(names))[:200]}. Name it: --text-column"
         )

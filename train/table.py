@@ -13,11 +13,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
-from camembias.columns import GUESSES, guess
+from camembias.columns import GUESSES, alternatives, first_filled, guess, named
 from camembias.errors import InputError
 from camembias.text import normalise
 from train import duplicates, records
@@ -27,6 +26,7 @@ NO_COLUMN = "none"
 _HEAD = 100  # rows that are asked which columns a file has: an object may leave out what is empty
 _SHOWN = 5  # ids of rows left out, for each reason
 _ROLES = ("text", "label", "id", "author")
+_CELLS = ("id", "label", "text", "author")
 _SCHEMA = pl.Schema({name: pl.String() for name in ("tweet_id", "text", "label", "author")})
 
 
@@ -64,14 +64,18 @@ def read(
     kept: list[dict[str, str | None]] = []
     seen: set[str] = set()
     labels: set[str] = set()
-    for path in records.expand(paths):
+    files = records.expand(paths)
+    namesakes = Counter(path.name for path in files)
+    for path in files:
         rows = records.rows(path, encoding)
         head = list(islice(rows, _HEAD))
         if not head:
             raise InputError(f"'{path}' holds no rows; expected labelled tweets")
-        found.columns, found.guessed = _columns(path, dict.fromkeys(name for row in head for name in row or ()), wanted)
+        cells, found.guessed = _columns(path, dict.fromkeys(name for row in head for name in row or ()), wanted)
+        found.columns = {role: ",".join(names) for role, names in cells.items()}
         for number, row in enumerate(chain(head, rows)):
-            tweet, reason = _tweet(path, row, found.columns, number, labels, rename, drop)
+            place = f"{path.name if namesakes[path.name] == 1 else path}:{number + 1}"
+            tweet, reason = _tweet(path, row, cells, place, labels, rename, drop)
             if not reason and tweet["tweet_id"] in seen:
                 reason = "id seen before"
             if reason:
@@ -87,21 +91,20 @@ def read(
     return found
 
 
-def _columns(path: Path, names: Collection[str], wanted: Columns) -> tuple[dict[str, str], list[str]]:
-    """Role → column of the file, and which roles were guessed."""
+def _columns(path: Path, names: Collection[str], wanted: Columns) -> tuple[dict[str, tuple[str, ...]], list[str]]:
+    """Role → columns of the file, the first that is not empty in a row counts; and which roles were guessed."""
     chosen, guessed = {}, []
     for role in _ROLES:
         name = getattr(wanted, role)
-        if name is None:
-            name = guess(role, names)
-            if name is not None:
-                guessed.append(role)
-        elif role == "author" and name == NO_COLUMN:
+        if role == "author" and name == NO_COLUMN:
             continue
-        elif absent := [part for part in name.split(",") if part not in names]:
-            raise InputError(f"'{path}' has no column '{absent[0]}'; it has: {', '.join(names)[:200]}")
         if name is not None:
-            chosen[role] = name
+            chosen[role] = alternatives(name) or (name,)
+            if absent := [part for part in chosen[role] if part not in names]:
+                raise InputError(f"'{path}' has no column '{absent[0]}'; it has: {', '.join(names)[:200]}")
+        elif (found := guess(role, names)) is not None:
+            chosen[role] = (found,)
+            guessed.append(role)
         elif role in ("text", "label"):
             missing = f"'{path}' has no column '{GUESSES[role][0]}'; it has: {', '.join(names)[:200]}"
             raise InputError(f"{missing}. Name it: --{role}-column")
@@ -111,39 +114,33 @@ def _columns(path: Path, names: Collection[str], wanted: Columns) -> tuple[dict[
 def _tweet(
     path: Path,
     row: records.Row | None,
-    columns: Mapping[str, str],
-    number: int,
+    cells: Mapping[str, tuple[str, ...]],
+    place: str,
     labels: set[str],
     rename: Mapping[str, str],
     drop: set[str],
 ) -> tuple[dict[str, str | None], str | None]:
-    """A tweet, and the reason why it cannot be used or None. Its label, as it is in the file, joins `labels`."""
+    """A tweet, and the reason why it cannot be used or None. Its label, as it is in the file, joins `labels`.
+
+    `place` stands for an id where there is none.
+    """
     if row is None:
         return {}, "row cannot be read"
-    raw = first(row, columns.get("id"))
+    raw, label, text, author = (first_filled(row, cells.get(role, ())) for role in _CELLS)
     if isinstance(raw, float) or "e+" in str(raw).lower():
         raise InputError(f"'{path}' has the id {raw!r}, a number rounded by a program: export ids as text")
-    tweet_id = f"{path.name}:{number + 1}" if raw is None else str(raw).strip()
-    label = unicodedata.normalize("NFC", str(first(row, columns.get("label")) or "")).strip()
+    label = unicodedata.normalize("NFC", "" if label is None else named(label) or str(label)).strip()
     labels.add(label)
     dropped = label in drop
     label = rename.get(label, label)
-    text = first(row, columns.get("text"))
-    author = first(row, columns.get("author"))
     tweet = {
-        "tweet_id": tweet_id,
+        "tweet_id": place if raw is None else str(raw).strip(),
         "text": normalise(text) if isinstance(text, str) else "",
         "label": label,
-        "author": None if author is None else str(author),
+        "author": named(author),
     }
     reasons = {"label dropped": dropped or label in drop, "no label": not label, "no text": not tweet["text"]}
     return tweet, next((reason for reason, holds in reasons.items() if holds), None)
-
-
-def first(row: Mapping[str, Any], names: str | None) -> Any:
-    """The first value of the columns `a,b` that is not empty; None when there is none."""
-    values = (row.get(name) for name in names.split(",")) if names else ()
-    return next((value for value in values if value is not None and str(value).strip()), None)
 
 
 def _leave_out(found: Labelled, reason: str, tweet_id: str) -> None:

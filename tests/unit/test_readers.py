@@ -187,6 +187,16 @@ def test_float_ids_of_parquet_are_refused_and_times_understood(tmp_path):
     assert isinstance(rows.to_tweet(early, Source(path), 1), rows.Tweet)
 
 
+@pytest.mark.parametrize(
+    ("author", "name"),
+    [(1.2e18, None), (float("nan"), None), (12345.0, "12345"), ("1.2e+18", None), ({"name": "x"}, None), (7, "7")],
+)
+def test_an_author_who_is_a_rounded_number_is_not_known(author, name):
+    found = rows.to_tweet({"id": "1", "text": "a", "author": author}, Source(Path("t.ndjson")), 1)
+    assert isinstance(found, rows.Tweet)
+    assert found.author == name
+
+
 CELL = st.text(st.sampled_from('ab",\n é🎈'), min_size=1, max_size=12).filter(str.strip)
 
 

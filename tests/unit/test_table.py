@@ -129,8 +129,40 @@ def test_labels_are_renamed_whatever_their_unicode_form(tmp_path):
 
 def test_the_first_column_that_is_not_empty_wins(tmp_path):
     rows = [{**row, "whole": "Le texte entier, pour une fois" if not n else ""} for n, row in enumerate(ROWS)]
-    found = table.read(write(tmp_path, "t.csv", rows), table.Columns(text="whole,text"))
+    found = table.read(write(tmp_path, "t.csv", rows), table.Columns(text="whole, text"))
     assert found.rows["text"].to_list() == ["Le texte entier, pour une fois", *(row["text"] for row in ROWS[1:])]
+
+
+def test_a_label_that_is_a_number_is_a_label_and_a_gap_is_none(tmp_path):
+    kinds = {"avion": [0, False, 0.0], "viande": [1, True, 1.0]}
+    for place, expected in enumerate([{"0", "1"}, {"False", "True"}, {"0", "1"}]):
+        rows = [{**row, "label": kinds[row["label"]][place]} for row in ROWS]
+        (tmp_path / "t.ndjson").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+        pl.DataFrame(rows).write_parquet(tmp_path / "t.parquet")
+        for name in ("t.ndjson", "t.parquet"):
+            assert set(table.read(tmp_path / name).rows["label"]) == expected
+    gap = {**ROWS[0], "tweet_id": "7", "label": float("nan"), "author": float("nan")}
+    (tmp_path / "t.ndjson").write_text("\n".join(map(json.dumps, [*ROWS, gap])), encoding="utf-8")
+    found = table.read(tmp_path / "t.ndjson")
+    assert found.rows.drop("duplicate_group").to_dicts() == ROWS
+    assert found.dropped == {"no label": 1}
+
+
+def test_without_ids_two_files_of_one_name_are_two_files(tmp_path):
+    rows = [{name: row[name] for name in ("text", "label")} for row in ROWS]
+    for folder, part in (("x", rows[:3]), ("y", rows[3:])):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder, "t.csv", part)
+    found = table.read([tmp_path / "x", tmp_path / "y"])
+    assert found.dropped == {}
+    assert found.rows["text"].to_list() == [row["text"] for row in ROWS]
+
+
+def test_an_author_who_is_a_rounded_number_is_not_known(tmp_path):
+    authors = [1.2e18, float("nan"), 12345.0, "1,2E+18", {"name": "x"}, 77]
+    rows = [{**row, "author": author} for row, author in zip(ROWS, authors, strict=True)]
+    (tmp_path / "t.ndjson").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    assert table.read(tmp_path / "t.ndjson").rows["author"].to_list() == [None, None, "12345", None, None, "77"]
 
 
 @pytest.mark.parametrize(
