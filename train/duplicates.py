@@ -14,7 +14,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from datasketch import MinHash, MinHashLSH
+from datasketch import MinHash
 from scipy.cluster.hierarchy import DisjointSet
 
 from camembias.text import kind, words
@@ -22,6 +22,7 @@ from camembias.text import kind, words
 SIMILAR = 0.75  # Jaccard
 _BANDS, _ROWS = 16, 4  # a pair of similarity 0.75 becomes a candidate with probability 1 - (1 - 0.75^4)^16 = 0.998
 _FEWEST_WORDS = 5  # of a text cut short: fewer could be the start of anything
+_CUT = re.compile(r"(?:…|\.\.\.)(?:\s*https?://\S+)*\s*$")  # the old API linked the whole tweet behind the ellipsis
 _RETWEET = re.compile(r"^(?:rt\s+@\w+\s*:?\s*)+", re.IGNORECASE)
 _ASIDE = {"link", "emoji", "punctuation"}
 
@@ -36,11 +37,9 @@ def groups(texts: Sequence[str]) -> list[int]:
     keys = [_key(text) for text in texts]
     distinct = sorted(set(keys))
     joined = DisjointSet(range(len(distinct)))
-    for one, other in _truncated(distinct, [text.rstrip().endswith(("…", "...")) for text in texts], keys):
+    for one, other in _truncated(distinct, [bool(_CUT.search(text)) for text in texts], keys):
         joined.merge(one, other)
-    for one, other in _candidates(distinct):
-        if not joined.connected(one, other) and _similar(distinct[one], distinct[other]):
-            joined.merge(one, other)
+    _join_similar(distinct, joined)
     numbers: dict[int, int] = {}
     of_key = {key: numbers.setdefault(joined[row], len(numbers)) for row, key in enumerate(distinct)}
     return [of_key[key] for key in keys]
@@ -63,12 +62,36 @@ def _truncated(
             row += 1
 
 
-def _candidates(distinct: list[tuple[str, ...]]) -> Iterator[tuple[int, int]]:
-    index = MinHashLSH(num_perm=_BANDS * _ROWS, params=(_BANDS, _ROWS))
+def _join_similar(distinct: list[tuple[str, ...]], joined: DisjointSet) -> None:
+    """Merge the rows that are similar, of those whose sketches agree in some band.
+
+    A bucket of a band keeps together what is joined already: one row of a campaign of nearly equal tweets is looked at
+    for all of them, where looking at each would take the square of their number.
+    """
     hashes = MinHash.generator(([part.encode() for part in _parts(key)] for key in distinct), num_perm=_BANDS * _ROWS)
+    buckets: dict[tuple[int, bytes], list[list[int]]] = {}
     for row, sketch in enumerate(hashes):
-        yield from ((row, other) for other in sorted(index.query(sketch)))
-        index.insert(row, sketch, check_duplication=False)
+        different: set[int] = set()
+        for band, values in enumerate(sketch.hashvalues.reshape(_BANDS, _ROWS)):
+            mine, others = [row], []
+            for rows in buckets.get((band, values.tobytes()), ()):
+                if joined.connected(row, rows[0]) or _like_one_of(row, rows, distinct, different):
+                    joined.merge(row, rows[0])
+                    rows += mine
+                    mine = rows
+                else:
+                    others.append(rows)
+            buckets[band, values.tobytes()] = [*others, mine]
+
+
+def _like_one_of(row: int, rows: list[int], distinct: list[tuple[str, ...]], different: set[int]) -> bool:
+    """Whether `row` is similar to one of `rows`; those found not to be join `different`, and are not asked again."""
+    for other in rows:
+        if other not in different:
+            if _similar(distinct[row], distinct[other]):
+                return True
+            different.add(other)
+    return False
 
 
 def _similar(one: tuple[str, ...], other: tuple[str, ...]) -> bool:

@@ -2,8 +2,10 @@
 
 import polars as pl
 import pytest
+from datasketch import MinHash, MinHashLSH
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.cluster.hierarchy import DisjointSet
 
 from camembias import synthetic
 from camembias.errors import InputError
@@ -43,6 +45,77 @@ def test_a_text_cut_short_is_in_the_group_of_the_whole():
     other = "Le ministre a dit hier soir autre chose, et personne ne l'a cru cette fois non plus"
     found = duplicates.groups([whole, other, cut])
     assert found[0] == found[2] != found[1]
+
+
+@pytest.mark.parametrize("end", ["", " https://t.co", "https://t.co https://pic.twitter.com", " https://t.co "])
+def test_a_link_behind_the_ellipsis_changes_nothing(end):
+    whole = "Le ministre a dit hier que la centrale serait rouverte avant la fin de cette année, malgré les avis"
+    found = duplicates.groups([whole, f"Le ministre a dit hier que la centr…{end}", "Le ministre a dit hier que oui"])
+    assert found[0] == found[1] != found[2]
+
+
+def test_a_campaign_takes_no_square_of_its_tweets(monkeypatch):
+    class Counted(DisjointSet):
+        asked = 0
+
+        def connected(self, x, y):
+            Counted.asked += 1
+            return super().connected(x, y)
+
+    monkeypatch.setattr(duplicates, "DisjointSet", Counted)
+    text = "Je viens de signer la pétition pour fermer la centrale et vous aussi signez vite merci numéro {}"
+    assert set(duplicates.groups([text.format(number) for number in range(400)])) == {0}
+    assert Counted.asked < 400 * 2 * 16  # bands
+
+
+def of_every_pair(texts: list[str]) -> list[int]:
+    """Groups from a look at every pair that an index of the library names, in the number of `duplicates.groups`."""
+    keys = [duplicates._key(text) for text in texts]
+    distinct = sorted(set(keys))
+    index, joined = MinHashLSH(num_perm=64, params=(16, 4)), DisjointSet(range(len(distinct)))
+    parts = [duplicates._parts(key) for key in distinct]
+    for row, sketch in enumerate(MinHash.generator([[part.encode() for part in own] for own in parts], num_perm=64)):
+        for other in index.query(sketch):
+            if len(parts[row] & parts[other]) >= duplicates.SIMILAR * len(parts[row] | parts[other]):
+                joined.merge(row, other)
+        index.insert(row, sketch)
+    numbers: dict[int, int] = {}
+    of_key = {key: numbers.setdefault(joined[row], len(numbers)) for row, key in enumerate(distinct)}
+    return [of_key[key] for key in keys]
+
+
+VOCABULARY = (
+    "le",
+    "la",
+    "un",
+    "une",
+    "train",
+    "avion",
+    "car",
+    "part",
+    "arrive",
+    "vite",
+    "hier",
+    "demain",
+    "midi",
+    "soir",
+)
+NEARLY = st.lists(st.sampled_from(VOCABULARY), min_size=8, max_size=12).flatmap(  # texts that differ in a word or two
+    lambda words: st.lists(
+        st.lists(st.tuples(st.integers(0, 7), st.sampled_from(VOCABULARY)), max_size=2).map(
+            lambda changes: " ".join({**dict(enumerate(words)), **dict(changes)}.values())
+        ),
+        min_size=2,
+        max_size=25,
+    )
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(NEARLY, min_size=1, max_size=3))
+def test_groups_are_those_of_a_look_at_every_pair(campaigns):
+    texts = [text for campaign in campaigns for text in campaign]
+    assert duplicates.groups(texts) == of_every_pair(texts)
 
 
 def test_similar_texts_are_never_missed():
