@@ -29,6 +29,15 @@ def without(rows: pl.DataFrame, salt: str | None, tweet_ids: Collection[str]) ->
     return rows.filter(~pl.col("tweet").is_in([hashed(salt, one) for one in tweet_ids]))
 
 
+def known(bundle: Bundle, tweet_ids: Collection[str]) -> int | None:
+    """How many of these tweets were in the model's training table; None where its salt was not kept."""
+    salt = bundle.manifest.training_salt
+    if salt is None:
+        return None
+    rows = pl.read_parquet(bundle.layout.training_words, columns=["tweet"])
+    return len({hashed(salt, one) for one in tweet_ids} & set(rows["tweet"]))
+
+
 def forget(bundle: Bundle, tweet_ids: Collection[str]) -> int:
     """Erase tweets from a bundle; returns the number of rows. The weights learned from them stay as they are.
 

@@ -57,8 +57,12 @@ def read(
     rename: Mapping[str, str] | None = None,
     drop: Iterable[str] = (),
     encoding: str | None = None,
+    to_train: bool = True,
 ) -> Labelled:
-    """Raises InputError for a missing file or column, an empty table, an unknown label or one with few examples."""
+    """Raises InputError for a missing file or column, an empty table, an unknown label, or, to train, too few examples.
+
+    A table that only judges a model may hold as little as one tweet.
+    """
     wanted, rename, drop = columns or Columns(), dict(rename or {}), set(drop)
     found = Labelled(pl.DataFrame(schema=_SCHEMA))
     kept: list[dict[str, str | None]] = []
@@ -87,7 +91,8 @@ def read(
     if not kept:
         raise InputError(f"no usable rows in {_shown(paths)} (left out: {found.dropped or 'none'}); check the options")
     found.rows = _without_conflicts(pl.DataFrame(kept, schema=_SCHEMA), found)
-    _refuse_rare(found.rows)
+    if to_train:
+        _refuse_rare(found.rows)
     return found
 
 

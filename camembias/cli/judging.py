@@ -19,7 +19,8 @@ def print_evaluation(found: dict[str, Any]) -> None:
     intervals = found.get("intervals", {})
     if intervals:
         made = intervals["none_because"] or f"[low, high]: 95 %, {intervals['method']}"
-        out.print(Text(f"{found['tweets']} tweets that the model never saw; {made}", style="dim"))
+        which = "" if found.get("in_training_table") else " that the model never saw"
+        out.print(Text(f"{found['tweets']} tweets{which}; {made}", style="dim"))
     _scores(found, intervals)
     _per_label(found, intervals.get("per_label", {}))
     if "shortcuts" in found:

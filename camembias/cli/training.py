@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from train.finetune import Plan
     from train.table import Labelled
 
-Text = Annotated[str, typer.Option("--text-column", help="Column of the tweet's text.")]
-Label = Annotated[str, typer.Option("--label-column", help="Column of the label.")]
+Text = Annotated[str | None, typer.Option("--text-column", help="Column of the text; a,b is the first not empty.")]
+Label = Annotated[str | None, typer.Option("--label-column", help="Column of the label; guessed when not given.")]
+Id = Annotated[str | None, typer.Option("--id-column", help="Column of the tweet's id; guessed when not given.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -44,9 +45,9 @@ def train(
     ],
     out_: Annotated[Path, typer.Option("--out", help="Folder of the new model bundle.")],
     base_model: BaseModel = "camembert-base",
-    text_column: Annotated[str | None, typer.Option(help="Column of the text; a,b is the first not empty.")] = None,
-    label_column: Annotated[str | None, typer.Option(help="Column of the label; guessed when not given.")] = None,
-    id_column: Annotated[str | None, typer.Option(help="Column of the tweet's id; guessed when not given.")] = None,
+    text_column: Text = None,
+    label_column: Label = None,
+    id_column: Id = None,
     group_column: Annotated[
         str | None, typer.Option(help="Column of the author, kept on one side; guessed when not given; or 'none'.")
     ] = None,
@@ -101,15 +102,16 @@ def train(
 def evaluate(
     model: Annotated[Path, typer.Argument(help="Folder of a model bundle.")],
     data: Annotated[Path, typer.Argument(help="Labelled tweets that the model has not seen.")],
-    text_column: Text = "text",
-    label_column: Label = "label",
-    id_column: Annotated[str | None, typer.Option(help="Column of the tweet's id; guessed when not given.")] = None,
+    text_column: Text = None,
+    label_column: Label = None,
+    id_column: Id = None,
     group_column: Annotated[str | None, typer.Option(help="Column of the author; guessed when not given.")] = None,
     drop_label: Annotated[list[str] | None, typer.Option(help="Leave this label out; may be repeated.")] = None,
     rename_label: Annotated[list[str] | None, typer.Option(help="old=new; may be repeated.")] = None,
     other_label: Annotated[
         str | None, typer.Option(help="Label of tweets about none of the model's: see what it does with them.")
     ] = None,
+    encoding: Encoding = None,
     picture: Annotated[
         Path | None, typer.Option(callback=not_in_a_store, help="Draw the confusion matrix to this PNG.")
     ] = None,
@@ -121,6 +123,7 @@ def evaluate(
     Example: camembias evaluate models/mine fresh.csv --label-column topic
     """
     from camembias import bundle as bundles
+    from camembias import training_words
     from camembias.cli.judging import print_evaluation
 
     with needs("train"):
@@ -128,9 +131,16 @@ def evaluate(
         from train import pictures, table
     bundle = bundles.load(model)
     columns = table.Columns(text_column, label_column, id_column, group_column)
-    rows = table.read(data, columns, _renames(rename_label or []), drop_label or []).rows
+    read = table.read(data, columns, _renames(rename_label or []), drop_label or [], encoding, to_train=False)
+    seen = training_words.known(bundle, read.rows["tweet_id"].to_list()) if "id" in read.columns else None
+    if seen and not json_:
+        what = (
+            f"{seen:,} of the {len(read.rows):,} tweets were in the model's training table; scores on them flatter it"
+        )
+        out.print(f"[yellow]note[/yellow]: {what}")
     with progress_bar("judging"):
-        found = judging.judge_table(bundle, rows, other_label=other_label, seed=seed)
+        found = judging.judge_table(bundle, read.rows, other_label=other_label, seed=seed)
+    found["in_training_table"] = seen
     if picture:
         pictures.confusion_matrix(found, picture)
     if json_:

@@ -1,19 +1,23 @@
 """What an evaluation says of a model: shortcuts named or not, who wins, and that nothing depends on row order."""
 
+import dataclasses
 import json
 import math
 import random
+import shutil
 
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from camembias import synthetic
-from camembias.bundle import Layout, Manifest
+from camembias.bundle import Layout, Manifest, write_manifest
+from camembias.cli import app
 from camembias.errors import InputError
 from camembias.labels import Labels
 from camembias.text import normalise, text_hash
-from train import baselines, shortcuts
+from train import baselines, shortcuts, training_words
 from train.card import model_card
 from train.evaluate import _told_apart, draw, judge
 from train.evidence import Evidence
@@ -244,6 +248,31 @@ def test_no_authors_and_one_author():
     one = judge(split_once(rows=ROWS.with_columns(author=pl.lit("moi"))), LABELS).metrics
     assert one["intervals"]["macro_f1"] is None
     assert any("1 author, and fewer than 10" in line for line in one["summary"])
+
+
+def evaluated(model, path, *arguments):
+    done = CliRunner().invoke(app, ["evaluate", str(model), str(path), *arguments])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_evaluate_takes_a_table_of_one_tweet_in_another_encoding_and_says_what_was_trained_on(tiny_bundle, tmp_path):
+    model = tmp_path / "model"
+    shutil.copytree(tiny_bundle.layout.root, model)
+    layout, manifest = Layout(model), tiny_bundle.manifest
+    rows = ROWS.filter(pl.col("label").is_in(manifest.labels))[:40].rename({"text": "texte", "label": "thème"})
+    salt = training_words.save(
+        rows[:3].rename({"texte": "text"}).with_columns(label="thème", split=pl.lit("train")), layout.training_words
+    )
+    others = {name: digest for name, digest in manifest.files.items() if name != layout.training_words.name}
+    write_manifest(layout, dataclasses.replace(manifest, training_salt=salt, files=others))
+    (tmp_path / "t.csv").write_bytes(rows.write_csv().encode("cp1252", "replace"))
+    found = json.loads(evaluated(model, tmp_path / "t.csv", "--encoding", "cp1252", "--json"))
+    assert (found["tweets"], found["in_training_table"]) == (40, 3)
+    assert evaluated(model, tmp_path / "t.csv", "--encoding", "cp1252").startswith("note: 3 of the 40 tweets were in")
+    rows[5:6].write_csv(tmp_path / "one.csv")
+    found = json.loads(evaluated(model, tmp_path / "one.csv", "--json"))
+    assert (found["tweets"], found["in_training_table"]) == (1, 0)
 
 
 def test_a_precision_that_is_no_share_is_refused():

@@ -183,6 +183,11 @@ def test_a_mistake_is_one_line_that_names_it(tmp_path, change, arguments, messag
     assert "\n" not in str(caught.value)
 
 
+def test_one_tweet_suffices_to_judge_a_model(tmp_path):
+    found = table.read(write(tmp_path, "t.csv", ROWS[:1]), to_train=False)
+    assert found.rows.drop("duplicate_group").to_dicts() == ROWS[:1]
+
+
 def test_a_broken_file_is_one_line(tmp_path):
     (tmp_path / "cut.csv.gz").write_bytes(gzip.compress(b"tweet_id,text,label\n" * 99)[:-9])
     (tmp_path / "bad.json").write_text("{oops")
