@@ -74,6 +74,7 @@ _MEANING = {
     "hashtags": "looking at the hashtags",
     "handles": "looking at the accounts that are mentioned or retweeted",
     "link domains": "looking at the sites that are linked",
+    "emojis": "looking at the emojis",
     "length": "looking at how long a tweet is",
 }
 

@@ -1,4 +1,4 @@
-"""How far one gets without reading: from the author alone, the hashtags, the handles, the links' domains, the length.
+"""How far one gets without reading: from the author alone, hashtags, handles, links' domains, emojis, the length.
 
 Where one of them predicts the label well, a model can look good on these tweets for a reason that will not hold on
 others. A shortcut is **named** when its Matthews correlation with the label is at least 0.1 above that of the largest
@@ -132,7 +132,12 @@ def _lengths(texts: Sequence[str]) -> list[list[str]]:
     return bags
 
 
-_SEEN = {"hashtags": _of_kind("hashtag"), "handles": _of_kind("handle"), "link domains": _domains}
+_SEEN = {
+    "hashtags": _of_kind("hashtag"),
+    "handles": _of_kind("handle"),
+    "link domains": _domains,
+    "emojis": _of_kind("emoji"),
+}
 
 
 def _cross_validated(bags: Sequence[list[str]], truth: Ids, fold: Ids) -> Ids:

@@ -17,7 +17,7 @@ from camembias.cli import app
 from camembias.errors import InputError
 from camembias.labels import Labels
 from camembias.text import normalise, text_hash
-from train import baselines, shortcuts, training_words
+from train import baselines, reading, shortcuts, training_words
 from train.card import model_card
 from train.evaluate import _told_apart, draw, judge
 from train.evidence import Evidence
@@ -123,6 +123,15 @@ def test_domains_and_length_can_be_shortcuts_too():
     texts = ["bien " * (2 + 5 * LABELS.id(label)) for label in ROWS["label"]]
     same = ROWS.with_columns(text=pl.Series(texts), duplicate_group=pl.int_range(pl.len()))
     assert shortcuts.report(same, LABELS)["alone"]["length"]["named"]
+
+
+def test_emojis_that_carry_the_label_are_named_in_words():
+    faces = pl.Series(["🌻🥩🛫🔋🙂"[LABELS.id(label)] for label in ROWS["label"]])
+    found = shortcuts.report(ROWS.with_columns(text="un mot " + faces, duplicate_group=pl.int_range(pl.len())), LABELS)
+    assert "emojis" in found["named"]
+    assert any("looking at the emojis" in line for line in reading._shortcuts(found))
+    shuffled = ROWS.with_columns(text="un mot " + faces.shuffle(seed=1), duplicate_group=pl.int_range(pl.len()))
+    assert "emojis" not in shortcuts.report(shuffled, LABELS)["named"]
 
 
 def test_with_few_authors_a_shortcut_is_named_by_its_estimate():
