@@ -6,7 +6,8 @@ classification for deep neural networks"). Trying many would void the bound, so 
 stricter ones first, until the first failure: fixed-sequence testing with several starts, as in Angelopoulos, Bates et
 al. 2021 ("Learn then test"). Starts depend on confidences alone; each has its part of the one in twenty. The test is
 exact when precision does not fall as the threshold rises and tweets are independent: copies of a text count once, but
-tweets of one author are taken as independent.
+tweets of one author are taken as independent. Where the same tweets chose the best of several epochs, the doubt is
+shared among these too (decision 0047).
 """
 
 from __future__ import annotations
@@ -40,8 +41,13 @@ def fewest(precision: float, doubt: float = _DOUBT) -> int:
     return math.ceil(math.log(doubt) / math.log(precision))
 
 
-def threshold(sure: Floats, right: npt.NDArray[np.bool_], precision: float, labels: int) -> float | None:
+def threshold(
+    sure: Floats, right: npt.NDArray[np.bool_], precision: float, labels: int, models: int = 1
+) -> float | None:
     """The smallest confidence that keeps the promise on independent tweets; None where the data support none.
+
+    `models`: how many models these tweets chose between. The best of many looks better on them than it is, so each has
+    its part of the doubt: one that breaks the promise is then still chosen at most once in twenty.
 
     Testing starts at the thresholds that keep a tenth, a quarter and half of the tweets, without those that keep too
     few to pass: from the very strictest threshold it would stop at the first wrong tweet.
@@ -53,11 +59,11 @@ def threshold(sure: Floats, right: npt.NDArray[np.bool_], precision: float, labe
         (
             STARTS[at:]
             for at in range(len(STARTS))
-            if STARTS[at] * len(sure) >= fewest(precision, _DOUBT / len(STARTS[at:]))
+            if STARTS[at] * len(sure) >= fewest(precision, _DOUBT / models / len(STARTS[at:]))
         ),
         STARTS[-1:],
     )
-    doubt = _DOUBT / len(starts)
+    doubt = _DOUBT / models / len(starts)
     passed = lower_bound(hits, kept, 1 - doubt) >= precision
     found = []
     for share in starts:
@@ -90,12 +96,13 @@ def realised(sure: Floats, right: npt.NDArray[np.bool_], abstain_below: float | 
     }
 
 
-def why_none(sure: Floats, right: npt.NDArray[np.bool_], precision: float) -> str:
+def why_none(sure: Floats, right: npt.NDArray[np.bool_], precision: float, models: int = 1) -> str:
     """In words, why `threshold` found none."""
-    needed = fewest(precision)
+    needed = fewest(precision, _DOUBT / models)
+    among = f" of a model chosen among {models} with the same tweets" if models > 1 else ""
     if len(sure) < needed:
         return (
-            f"a bound of {precision:.0%} needs at least {needed} independent calibration tweets, all "
+            f"a bound of {precision:.0%}{among} needs at least {needed} independent calibration tweets, all "
             f"right; there are {len(sure)}"
         )
     surest = np.argsort(-sure, kind="stable")[: max(needed, len(sure) // 2)]

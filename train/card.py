@@ -66,7 +66,8 @@ def _splits(found: dict[str, Any]) -> Iterator[str]:
     if splits and splits["folds"]:
         yield (
             f"In {splits['folds']} rounds, each time on tweets that the model of that round was not trained on; "
-            f"the scores are those of all {splits['held_out']} tweets together."
+            f"the scores are those of all {splits['held_out']} tweets together. The model learned from 85 % of the "
+            "other tweets and stopped by the rest; the baselines, which need no stopping, learned from all of them."
         )
     elif splits:
         yield (
@@ -186,11 +187,12 @@ def _abstention(found: dict[str, Any]) -> Iterator[str]:
     if abstention["why_none"]:
         yield f"Never: {abstention['why_none']}. Every tweet gets a label, also those about none of them."
         return
-    held_out = abstention["held_out"]
+    held_out, models = abstention["held_out"], abstention.get("models", 1)
+    shared = f", its doubt shared among {models} epochs, between which the same tweets chose" if models > 1 else ""
     yield (
         f"Below a probability of {abstention['abstain_below']:.3f}, chosen on {abstention['independent_tweets']} "
         f"tweets so that at least {abstention['target_precision']:.0%} of the answers it does give are right "
-        f"({abstention['method']}). On tweets that did not choose the threshold it answered "
+        f"({abstention['method']}{shared}). On tweets that did not choose the threshold it answered "
         f"{held_out['coverage']:.0%} and was right on {number(held_out['precision'], held_out['interval'])} of those."
     )
 

@@ -25,3 +25,4 @@ class Evidence:
     calibration_logits: Logits  # (calibration rows, labels)
     variants: Mapping[str, Logits]  # name of a rewriting of the held-out texts → logits, (held-out rows, labels)
     fold: pl.Series | None = None  # of each held-out row
+    models: int = 1  # between how many epochs the calibration rows have chosen: with folds, none

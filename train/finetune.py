@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,12 @@ class Plan:
     @property
     def by_author(self) -> bool:
         return self.options.by_author and self.rows["author"].null_count() < len(self.rows)
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Reason → tweets that the table has and the split has not."""
+        twins = int((self.rows["split"] == LEFT_OUT).sum())
+        return {"says the same as a tweet that judges the model": twins} if twins else {}
 
     def counts(self, column: str) -> pl.DataFrame:
         """Tweets of each label on each side of `split` or `fold`, and the side's share of all."""
@@ -113,7 +120,15 @@ def _split(made: Plan, model: Classifier) -> Evidence:
     parts = {name: made.rows.filter(pl.col("split") == name) for name in SHARES}
     held_out, calibration = parts["test"]["text"].to_list(), parts["validation"]["text"].to_list()
     logits, rewritten = crossvalidation.score(model, held_out, made.labels, variants)
-    return Evidence(parts["train"], parts["test"], logits, parts["validation"], model.logits(calibration), rewritten)
+    return Evidence(
+        parts["train"],
+        parts["test"],
+        logits,
+        parts["validation"],
+        model.logits(calibration),
+        rewritten,
+        models=math.ceil(model.recipe.epochs),  # planned: how many are run depends on the tweets
+    )
 
 
 def _write(
@@ -157,7 +172,7 @@ def _describe(made: Plan, kept: Classifier) -> dict[str, Any]:
         "duplicate_groups": rows["duplicate_group"].n_unique(),
         "authors": rows["author"].drop_nulls().n_unique(),
         "authors_apart": made.by_author,
-        "dropped": made.dropped,
+        "dropped": {**made.dropped, **made.left_out},
         "split_seed": made.options.seed,
         "splits": [dict(zip(("split", "label", "tweets"), row, strict=True)) for row in counts.iter_rows()],
         "folds": made.counts("fold").to_dicts() if made.options.folds else [],

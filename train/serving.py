@@ -51,8 +51,11 @@ def choose(evidence: Evidence, labels: Labels, precision: float, seed: int) -> S
             "target_precision": precision,
             "method": abstention.METHOD,
             "independent_tweets": len(everyone.sure),
+            "models": evidence.models,
             "abstain_below": limit,
-            "why_none": None if limit else abstention.why_none(everyone.sure, everyone.right, precision),
+            "why_none": None
+            if limit
+            else abstention.why_none(everyone.sure, everyone.right, precision, evidence.models),
             "held_out": None if limit is None else abstention.realised(sure, right, limits),
         },
     )
@@ -72,7 +75,8 @@ def _fit(evidence: Evidence, told: Ids, rows: Ids, labels: Labels, precision: fl
     single = abstention.one_per_group(table["duplicate_group"].to_list(), table["tweet_id"].to_list())
     sure = confidence(logits, temperature)[single]
     right = (logits.argmax(axis=1) == told[rows])[single] if len(rows) else np.zeros(0, dtype=bool)
-    return _Fitted(temperature, abstention.threshold(sure, right, precision, len(labels)), sure, right)
+    limit = abstention.threshold(sure, right, precision, len(labels), evidence.models)
+    return _Fitted(temperature, limit, sure, right)
 
 
 def _pairs(evidence: Evidence) -> list[tuple[Ids, Ids]]:
