@@ -182,6 +182,8 @@ def _show_plan(plan: Plan) -> None:
     for column, title in titles.items():
         if column in plan.rows.columns:
             print_table(plan.counts(column), title)
+    for reason, count in plan.left_out.items():
+        out.print(f"left out of the split: {count:,}, {reason}", markup=False)
     for warning in plan.warnings():
         out.print(f"[yellow]note[/yellow]: {escape(warning)}")
 

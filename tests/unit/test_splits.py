@@ -9,8 +9,10 @@ from scipy.cluster.hierarchy import DisjointSet
 
 from camembias import synthetic
 from camembias.errors import InputError
-from train import duplicates, splits
+from train import duplicates, finetune, splits
+from train.classifier import Options
 from train.loop import ByLength
+from train.table import Labelled
 
 TWEETS = synthetic.tweets(600, seed=3)
 
@@ -166,6 +168,13 @@ def test_nothing_straddles_and_labels_are_spread(seed, by_author, k):
         spread = counts.group_by("label").agg((pl.col("len").max() - pl.col("len").min()).alias("spread"))
         largest_group = ROWS.group_by("duplicate_group").len()["len"].max()
         assert spread["spread"].max() <= largest_group + 1
+
+
+def test_what_the_split_leaves_out_is_counted_with_its_reason():
+    made = finetune.plan(Labelled(ROWS), Options(by_author=True))
+    assert made.left_out == {"says the same as a tweet that judges the model": made.rows["split"].eq("left out").sum()}
+    assert sum(made.left_out.values()) > 0
+    assert finetune.plan(Labelled(ROWS), Options()).left_out == {}
 
 
 def test_seeds_differ():
