@@ -5,7 +5,8 @@ Knows how each is loaded, what to say when it cannot be, and how long and fast a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from huggingface_hub import HfApi
 from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, AutoTokenizer
 from transformers import logging as transformers_logging
 
+from camembias import bundle
 from camembias.errors import InputError
 from camembias.labels import Labels
 from train import tiny
@@ -33,7 +35,6 @@ PRESETS = {
     "moderncamembert-base": "almanach/moderncamembert-base",
     "xlm-roberta-base": "FacebookAI/xlm-roberta-base",
 }
-_SMALL = 256  # width; a model this narrow learns with larger steps
 _RESERVED_POSITIONS = 2  # RoBERTa-like models count positions from 2
 _FEWEST_PIECES = 1000
 _MOST_UNKNOWN = 0.2
@@ -75,9 +76,10 @@ def masked(name: str, texts: Sequence[str], max_length: int, seed: int) -> tuple
     return _load(AutoModelForMaskedLM, name, max_length)
 
 
-def small(model: Any) -> bool:
+def small(name: str) -> bool:
     """True for `tiny`, also after pretraining: its learning rate and its number of epochs are larger."""
-    return int(model.config.hidden_size) <= _SMALL
+    record = Path(name) / bundle.PRETRAINED
+    return name == TINY or (record.is_file() and bool(json.loads(record.read_text(encoding="utf-8")).get("from_tiny")))
 
 
 def _load(kind: Any, name: str, max_length: int, **arguments: Any) -> tuple[Any, Any]:
@@ -89,16 +91,20 @@ def _load(kind: Any, name: str, max_length: int, **arguments: Any) -> tuple[Any,
             local = Path(hub).is_dir() or not _reachable(
                 hub
             )  # without a network, what was downloaded before still serves
-            tokenizer = AutoTokenizer.from_pretrained(hub, use_fast=True, local_files_only=local)
-            # safetensors only: a pickled checkpoint can run code
-            model = kind.from_pretrained(
-                hub, use_safetensors=True, dtype=torch.float32, local_files_only=local, **arguments
+            # no code of the model's own, and safetensors only: a pickled checkpoint can run code
+            common = {"local_files_only": local, "trust_remote_code": False}
+            tokenizer = AutoTokenizer.from_pretrained(hub, use_fast=True, **common)
+            model, loaded = kind.from_pretrained(
+                hub, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **common, **arguments
             )
     except (OSError, ValueError) as err:
         raise InputError(_unreachable(name, hub)) from err
+    _refuse_other_weights(model, loaded, name)
     _refuse_broken_vocabulary(tokenizer, name)
     if not tokenizer.is_fast:
         raise InputError(f"'{name}' has no fast tokenizer (tokenizer.json); take another base model")
+    if tokenizer.mask_token is None:
+        raise InputError(f"'{name}' has no mask token, which judging a model by masked words needs; take another one")
     positions = getattr(model.config, "max_position_embeddings", None)
     if positions is not None and positions - _RESERVED_POSITIONS < max_length:
         raise InputError(
@@ -133,6 +139,18 @@ def _unreachable(name: str, hub: str) -> str:
         f"cannot load base model '{name}': not a folder, and not reachable. Where there is a network: hf download "
         f"{hub} --local-dir DIR; then pass --base-model DIR here. Short names: {', '.join(PRESETS)}; no network: {TINY}"
     )
+
+
+def _refuse_other_weights(model: Any, loaded: Mapping[str, Any], name: str) -> None:
+    """What does not fit stays random without an error. Only what a base model may lack can be: a head, a pooler."""
+    new = {*loaded["missing_keys"], *loaded["mismatched_keys"]}
+    encoder = f"{model.base_model_prefix}."
+    wrong = sorted(key for key in new if key.startswith(encoder) and ".pooler." not in key)
+    if wrong:
+        raise InputError(
+            f"the weights of '{name}' do not fit: '{wrong[0]}' and {len(wrong) - 1} more are missing or of another "
+            "shape; fetch its files again, or take another base model"
+        )
 
 
 def _refuse_broken_vocabulary(tokenizer: Any, name: str) -> None:

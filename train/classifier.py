@@ -91,7 +91,7 @@ def fit(rows: pl.DataFrame, labels: Labels, options: Options, folder: Path, tell
         options.base_model, train["text"].to_list(), labels, options.max_length, options.seed
     )
     tweets = Tweets(tokenizer, train, labels, options.max_length)
-    recipe = _recipe(options, model, len(tweets))
+    recipe = _recipe(options, len(tweets))
 
     def macro_f1(output: Any) -> float:
         predicted = output.predictions.argmax(axis=1)
@@ -112,8 +112,8 @@ def fit(rows: pl.DataFrame, labels: Labels, options: Options, folder: Path, tell
     return Classifier(tokenizer, model, options.max_length, recipe, history)
 
 
-def _recipe(options: Options, model: Any, tweets: int) -> loop.Recipe:
-    small = base.small(model)
+def _recipe(options: Options, tweets: int) -> loop.Recipe:
+    small = base.small(options.base_model)
     steps = math.ceil(tweets / (options.batch_size * options.accumulate))
     usual, fewest, most = (
         (_SMALL_EPOCHS, _SMALL_FEWEST_STEPS, _SMALL_MOST_EPOCHS) if small else (_EPOCHS, _FEWEST_STEPS, _MOST_EPOCHS)

@@ -83,12 +83,13 @@ def pretrain(
         rows = Texts(tokenizer, corpus.train, options.max_length)
         unseen = Texts(tokenizer, corpus.held_out, options.max_length)
         collate = _Masking(tokenizer, mlm_probability=_MASKED)
-        recipe = _recipe(options, model)
+        recipe = _recipe(options)
         before = held_out_loss(model, unseen, collate)
         loop.fit(model, rows, [len(ids) for ids in rows.ids], collate, recipe, folder, tell, "pretraining")
         after = held_out_loss(model, unseen, collate)
         record = {
             "base_model": base.resolve(options.base_model),
+            "from_tiny": base.small(options.base_model),
             "rows": corpus.rows,
             "texts": len(corpus.train),
             "held_out": len(corpus.held_out),
@@ -124,8 +125,8 @@ def held_out_loss(model: Any, rows: Texts, collate: Any) -> float:
     return total / max(tokens, 1)
 
 
-def _recipe(options: Options, model: Any) -> loop.Recipe:
-    small = base.small(model)
+def _recipe(options: Options) -> loop.Recipe:
+    small = base.small(options.base_model)
     return loop.Recipe(
         epochs=options.epochs or (_SMALL_EPOCHS if small else _EPOCHS),
         learning_rate=options.learning_rate or (_SMALL_LEARNING_RATE if small else _LEARNING_RATE),
