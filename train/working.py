@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from typing import Any
 from camembias.errors import InputError
 from camembias.files import write_text
 
-_PLAN = "plan.json"
+_PLAN, _LOCK = "plan.json", "lock"  # the lock is never replaced, as the plan is when it is written
 
 
 def folder_of(target: Path) -> Path:
@@ -28,23 +29,26 @@ def working(target: Path, plan: Mapping[str, Any], resume: bool) -> Iterator[Pat
     another process is at it.
     """
     folder = folder_of(target)
-    written = folder / _PLAN
-    if written.exists():
-        if not resume:
-            raise InputError(f"'{folder}' holds an unfinished run; go on with it: --resume, or remove it to begin anew")
-        _same(folder, json.loads(written.read_text(encoding="utf-8")), json.loads(json.dumps(plan)))
-    else:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(written, json.dumps(plan, ensure_ascii=False, indent=1))
-    with written.open("rb") as handle:
+    written, lock = folder / _PLAN, folder / _LOCK
+    folder.mkdir(parents=True, exist_ok=True)
+    with lock.open("ab") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as err:
-            raise InputError(f"'{folder}' is in use: another process is training '{target}'; wait for it") from err
+            held = os.path.samestat(os.fstat(handle.fileno()), lock.stat())  # a run that just ended removes its lock
+        except OSError:
+            held = False
+        if not held:
+            raise InputError(f"'{folder}' is in use: another process is training '{target}'; wait for it")
+        if not written.exists():
+            write_text(written, json.dumps(plan, ensure_ascii=False, indent=1))
+        elif not resume:
+            raise InputError(f"'{folder}' holds an unfinished run; go on with it: --resume, or remove it to begin anew")
+        else:
+            _same(folder, json.loads(written.read_text(encoding="utf-8")), json.loads(json.dumps(plan)))
         try:
             yield folder
         except BaseException:
-            if not any(path.is_file() and path != written for path in folder.rglob("*")):
+            if not any(path.is_file() and path not in (written, lock) for path in folder.rglob("*")):
                 shutil.rmtree(folder)  # nothing done yet: nothing to go on with
             raise
         shutil.rmtree(folder)

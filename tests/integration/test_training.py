@@ -152,6 +152,18 @@ def test_a_resumed_run_must_be_the_same_run(tmp_path):
     assert not folder.exists()
 
 
+def test_of_two_runs_that_begin_at_once_one_goes_on(tmp_path, monkeypatch):
+    def write_as_another_begins(path: Path, text: str) -> None:
+        with pytest.raises(InputError, match="another process"), working(tmp_path / "m", {"seed": 0}, resume=False):
+            pass
+        path.write_text(text, encoding="utf-8")
+
+    monkeypatch.setattr("train.working.write_text", write_as_another_begins)
+    with working(tmp_path / "m", {"seed": 0}, resume=False) as folder:
+        assert (folder / "plan.json").exists()
+    assert not folder.exists()
+
+
 def test_rows_in_another_order_give_the_same_model(labelled, tmp_path):
     shuffled = pl.read_csv(labelled, infer_schema=False).sample(fraction=1, shuffle=True, seed=2)
     shuffled.write_csv(tmp_path / "shuffled.csv")
