@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,7 @@ RANDOM_ORDERS = 5  # a tweet, averaged
 RANDOMISED_TWEETS = 30  # at most: each costs three explanations
 RESAMPLES = 2000  # of tweets, for the intervals
 Values = npt.NDArray[np.float64]
+_LAYER = re.compile(r"\blayers?\.(\d+)\.")  # BERT's and ModernBERT's names
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,8 @@ def randomised(network: torch.nn.Module, seed: int) -> list[tuple[str, torch.nn.
     head = [name for name in names if not name.startswith(f"{network.base_model_prefix}.")]
     body = [name for name in names if name not in head]
     layers = int(network.config.num_hidden_layers)  # type: ignore[union-attr, arg-type]
-    upper = [name for name in body if any(f"layer.{layer}." in name for layer in range(layers // 2, layers))]
+    numbers = {name: int(found[1]) for name in body if (found := _LAYER.search(name))}
+    upper = [name for name, number in numbers.items() if number >= layers // 2]
     made = copy.deepcopy(network)
     stages = []
     for stage, group in (("head", head), ("upper_half", upper), ("all", [x for x in body if x not in upper])):

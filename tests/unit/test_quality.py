@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy.stats import spearmanr
 from test_attribution import SPECIAL_IDS, TEXTS, TOKENIZER, make_network
+from transformers import AutoModelForSequenceClassification, ModernBertConfig
 
 from camembias import store as stores
 from camembias.errors import InputError
@@ -92,6 +93,17 @@ def test_randomised_copies_leave_the_model_alone_and_cascade(model):
     assert all(name.startswith("classifier.") for name in head)
     assert head < upper < everything
     assert not any("layer.0." in name for name in upper)
+
+
+def test_the_upper_half_is_found_where_layers_are_called_layers():
+    config = ModernBertConfig(
+        vocab_size=20, hidden_size=16, num_hidden_layers=4, num_attention_heads=2, intermediate_size=16, pad_token_id=1
+    )
+    before = dict((network := AutoModelForSequenceClassification.from_config(config)).named_parameters())
+    (_, head), (_, upper), _ = quality.randomised(network, seed=0)
+    assert all(torch.equal(weight, before[name]) for name, weight in head.named_parameters() if "layers." in name)
+    changed = {name for name, weight in upper.named_parameters() if not torch.equal(weight, before[name])}
+    assert {name.split(".")[2] for name in changed if "layers." in name} == {"2", "3"}
 
 
 def test_intervals_cover_and_shrink():
