@@ -35,16 +35,15 @@ def section(manifest: Manifest) -> str:
     ]
     for texts, results in (("parity", found), ("stress", found["stress"])):
         for graph, name in _ROWS.items():
-            row = results[graph]
+            if (row := results.get(graph)) is None or "texts" not in row:
+                continue  # no int8 graph could be made
             lines.append(
                 f"| {name} | {texts} | {row['max_abs_logit']:.2g} | {row['p99_abs_logit']:.2g} "
                 f"| {row['agreement']:.2%} | {row['macro_f1_drop']:.4f} |"
             )
-    per_label = ", ".join(
-        f"{name} {'–' if share is None else f'{share:.2%}'}"
-        for name, share in found["int8"]["agreement_per_label"].items()
-    )
-    lines += ["", f"Same label in int8, for each label of PyTorch: {per_label}."]
+    if by_label := found["int8"].get("agreement_per_label"):
+        shares = (f"{name} {'–' if share is None else f'{share:.2%}'}" for name, share in by_label.items())
+        lines += ["", f"Same label in int8, for each label of PyTorch: {', '.join(shares)}."]
     if found["int8"]["served"]:
         near = f", or whose probability is within {manifest.rescore_p} of the abstention threshold"
         lines.append(

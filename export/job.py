@@ -16,13 +16,13 @@ import numpy as np
 
 from camembias import bundle
 from camembias.bundle import Bundle, Layout, Manifest
-from camembias.checkpoint import load_tokenizer
-from camembias.errors import BundleError
+from camembias.checkpoint import load_model, load_tokenizer
+from camembias.errors import BundleError, CamembiasError
 from camembias.files import replacing
 from camembias.reference import torch_logits
 from camembias.scoring import Logits, Scorer
 from camembias.settings import cpu_count
-from export import bounds, card, graph, parity, static_int8
+from export import bounds, card, graph, layers, parity, static_int8
 from export.texts import PARITY_TEXTS, Texts
 
 Step = Callable[[str, float | None], AbstractContextManager[Callable[[float], None]]]  # title, amount of work
@@ -43,8 +43,8 @@ def export(
 
     `texts` are filled up to `count` with invented ones; `truth` are their labels where they are known. The new bundle
     is made beside the old one and takes its place by renaming, so that whatever fails leaves the old one as it was.
-    Raises BundleError when the fp32 graph is not the model within tolerance. An int8 graph that fails the gate is left
-    out, and fp32 serves.
+    Raises BundleError when the fp32 graph is not the model within tolerance. An int8 graph that cannot be made or fails
+    the gate is left out, and fp32 serves.
     """
     root = root.resolve()
     manifest = bundle.read_manifest(Layout(root))
@@ -79,40 +79,58 @@ def _judged(made: Bundle, texts: Texts, step: Step) -> Manifest:
     with step("fp32 against PyTorch", len(texts.all)) as advance:
         fp32 = _scorer(made, made.layout.onnx).logits(texts.all, advance)
     _refuse_wrong_fp32(made.layout, float(np.abs(reference - fp32).max()))
+    report = parity.report(reference, {"fp32": fp32}, texts, made.manifest.labels)
     refused: dict[str, str] = {}
     for name, recipe in RECIPES.items():
-        recipe(made, texts, step)
-        runs = _int8_runs(_scorer(made, made.layout.onnx_int8), texts, step)
-        found = bounds.measure(fp32, runs, made.manifest)
-        by_others = bounds.stored_by_the_other_half(fp32, runs, made.manifest)
-        differ = max(bounds.decisions_that_differ(fp32, run, made.manifest) for run in by_others)
-        reports = [
-            parity.report(reference, {"fp32": fp32, "int8": runs[0], "held_out": run}, texts, made.manifest.labels)
-            for run in by_others
-        ]
-        report = max(reports, key=lambda one: float(one["held_out"]["macro_f1_drop"]))
-        stored = [bounds.stored(fp32, run, found, made.manifest) for run in runs]
-        report |= {
-            "cpu": _cpu(),
-            "neighbours_max_abs_logit": float(max(np.abs(run - runs[0]).max() for run in runs)),
-            "rescored_share": float(found.rescored(runs[0], made.manifest)[: texts.parity].mean()),
-            "stored_differ": max(bounds.decisions_that_differ(fp32, run, made.manifest) for run in stored),
-            "held_out_differ": differ,
-        }
-        why = parity.refusal(
-            report["int8"]["agreement"],
-            differ / len(texts.all),
-            report["held_out"]["macro_f1_drop"],
-            report["rescored_share"],
-        )
+        try:
+            runs = _int8_runs(made, recipe, texts, step)
+        except (CamembiasError, OSError):  # the bundle or the disk is to blame, and fp32 would fare no better
+            raise
+        except Exception as err:  # of whatever makes or runs the graph, which knows some architectures and not others
+            refused[name] = f"it cannot be made ({type(err).__name__}: {' '.join(str(err).split())[:160]})"
+            continue
+        if not layers.any_in_int8(made.layout.onnx_int8):
+            refused[name] = "none of its products is in int8"
+            continue
+        report, found, why = _measured(made, reference, fp32, runs, texts)
         report["int8"] |= {"recipe": name, "served": why is None, "refused": refused}
         if why is None:
             report["sentence"] = f"int8 ({name} scales) serves; what it cannot be trusted with is scored again in fp32."
             return replace(made.manifest, parity=report, rescore_margin=found.margin, rescore_p=found.p)
         refused[name] = why
-    made.layout.onnx_int8.unlink()
-    report["sentence"] = f"int8 is left out because {why}; fp32 serves."
+    made.layout.onnx_int8.unlink(missing_ok=True)
+    report.setdefault("int8", {"served": False, "refused": refused})
+    report |= {"cpu": _cpu(), "sentence": f"int8 is left out because {list(refused.values())[-1]}; fp32 serves."}
     return replace(made.manifest, parity=report, rescore_margin=None, rescore_p=None)
+
+
+def _measured(
+    made: Bundle, reference: Logits, fp32: Logits, runs: list[Logits], texts: Texts
+) -> tuple[dict[str, Any], bounds.Bounds, str | None]:
+    """What int8 changes, under which bounds it is scored again, and why it may not serve: None when it may."""
+    found = bounds.measure(fp32, runs, made.manifest)
+    by_others = bounds.stored_by_the_other_half(fp32, runs, made.manifest)
+    differ = max(bounds.decisions_that_differ(fp32, run, made.manifest) for run in by_others)
+    reports = [
+        parity.report(reference, {"fp32": fp32, "int8": runs[0], "held_out": run}, texts, made.manifest.labels)
+        for run in by_others
+    ]
+    report = max(reports, key=lambda one: float(one["held_out"]["macro_f1_drop"]))
+    stored = [bounds.stored(fp32, run, found, made.manifest) for run in runs]
+    report |= {
+        "cpu": _cpu(),
+        "neighbours_max_abs_logit": float(max(np.abs(run - runs[0]).max() for run in runs)),
+        "rescored_share": float(found.rescored(runs[0], made.manifest)[: texts.parity].mean()),
+        "stored_differ": max(bounds.decisions_that_differ(fp32, run, made.manifest) for run in stored),
+        "held_out_differ": differ,
+    }
+    why = parity.refusal(
+        report["int8"]["agreement"],
+        differ / len(texts.all),
+        report["held_out"]["macro_f1_drop"],
+        report["rescored_share"],
+    )
+    return report, found, why
 
 
 def _static(made: Bundle, texts: Texts, step: Step) -> None:
@@ -125,17 +143,20 @@ def _static(made: Bundle, texts: Texts, step: Step) -> None:
 
 def _dynamic(made: Bundle, texts: Texts, step: Step) -> None:
     with replacing(made.layout.onnx_int8) as target, step("int8 graph", None):
-        graph.quantise_dynamic(made.layout.onnx, target)
+        graph.quantise_dynamic(made.layout.onnx, layers.of_the_body(load_model(made.layout)), target)
 
 
-RECIPES: dict[str, Callable[[Bundle, Texts, Step], None]] = {"static": _static, "dynamic": _dynamic}
+Recipe = Callable[[Bundle, Texts, Step], None]  # writes the int8 graph of the bundle
+RECIPES: dict[str, Recipe] = {"static": _static, "dynamic": _dynamic}
 
 
-def _int8_runs(scorer: Scorer, texts: Texts, step: Step) -> list[Logits]:
+def _int8_runs(made: Bundle, recipe: Recipe, texts: Texts, step: Step) -> list[Logits]:
     """int8 logits of all texts in several batchings: sorted as the bulk job does, among random neighbours, alone.
 
     Where activations are scaled by batch, a tweet's logits depend on its neighbours: the bounds have to cover that.
     """
+    recipe(made, texts, step)
+    scorer = _scorer(made, made.layout.onnx_int8)
     runs = []
     with step("int8 among different neighbours", (1 + len(_NEIGHBOURS)) * len(texts.all)) as advance:
         runs.append(scorer.logits(texts.all, advance))

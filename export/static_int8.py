@@ -20,6 +20,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from camembias.bundle import Bundle
 from camembias.checkpoint import load_model
 from camembias.reference import torch_logits
+from export import layers
 
 Ranges = dict[str, tuple[float, float]]  # name of a linear layer → smallest and largest value of its input
 # Seven bits: two products of an unsigned and a signed byte then fit the 16 bits in which CPUs without VNNI add them, so
@@ -28,7 +29,7 @@ _LARGEST_WEIGHT = 63
 
 
 def input_ranges(bundle: Bundle, texts: list[str], advance: Callable[[int], None] = lambda _: None) -> Ranges:
-    """What goes into the encoder's linear layers of the PyTorch model on normalised `texts`."""
+    """What goes into the linear layers of the PyTorch model's body on normalised `texts`."""
     model, found = load_model(bundle.layout), Ranges()
 
     def watch(name: str) -> Callable[[torch.nn.Module, Any], None]:
@@ -38,9 +39,8 @@ def input_ranges(bundle: Bundle, texts: list[str], advance: Callable[[int], None
 
         return see
 
-    for name, module in model.named_modules():
-        if isinstance(module, torch.nn.Linear) and "encoder" in name:
-            module.register_forward_pre_hook(watch(name))
+    for name, module in layers.of_the_body(model).items():
+        module.register_forward_pre_hook(watch(name))
     torch_logits(bundle, texts, advance, model)
     return found
 
@@ -52,8 +52,9 @@ def quantise(source: Path, ranges: Ranges, target: Path) -> None:
     nodes: list[NodeProto] = []
     added: list[TensorProto] = []
     quantised: dict[str, str] = {}  # activation → its codes: query, key and value share one
+    coded: set[str] = set()  # weights: two products may share one
     for node in model.graph.node:
-        layer = node.name.strip("/").replace("/", ".").removesuffix(".MatMul")
+        layer = layers.layer_of(node)
         if node.op_type != "MatMul" or layer not in ranges or node.input[1] not in weights:
             nodes.append(node)
             continue
@@ -62,11 +63,15 @@ def quantise(source: Path, ranges: Ranges, target: Path) -> None:
             quantised[activation] = f"{activation}_int8"
             added += _activation_scale(quantised[activation], *ranges[layer])
             nodes.append(_node("QuantizeLinear", [activation], [quantised[activation]], quantised[activation]))
-        added += _int8_weight(weights.pop(weight))
+        if weight not in coded:
+            coded.add(weight)
+            added += _int8_weight(weights[weight])
         nodes.append(_node("MatMulIntegerToFloat", [quantised[activation], f"{weight}_int8"], node.output, node.name))
     del model.graph.node[:], model.graph.initializer[:]
     model.graph.node.extend(nodes)
-    model.graph.initializer.extend([*weights.values(), *added])
+    read = {name for node in nodes for name in node.input}  # DeBERTa's positions go through the weights of keys
+    model.graph.initializer.extend(tensor for name, tensor in weights.items() if name in read or name not in coded)
+    model.graph.initializer.extend(added)
     model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
     onnx.save(model, str(target))
 

@@ -39,7 +39,8 @@ def export(
     if json_:
         print_json({"serving_version": bundle.serving_version, "parity": parity})
         return
-    for name, row in (("fp32", parity["fp32"]), ("int8", parity["int8"])):
+    made = ["fp32", "int8"] if "texts" in parity["int8"] else ["fp32"]  # no int8 graph where none could be made
+    for name, row in ((name, parity[name]) for name in made):
         out.print(
             f"{name}: {row['flips']} of {row['texts']} labels differ from PyTorch, "
             f"max |Δlogit| {row['max_abs_logit']:.2g}, p99 {row['p99_abs_logit']:.2g}"
