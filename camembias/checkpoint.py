@@ -7,6 +7,7 @@ Imports torch and transformers inside functions only, because bulk classificatio
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from camembias.bundle import Layout
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 _OFFSET_POSITIONS = {"camembert", "roberta", "xlm-roberta", "longformer"}
 
 
-def load_tokenizer(layout: Layout, max_length: int) -> Tokenizer:
-    """The fast tokenizer, truncating to `max_length` tokens. It never pads: that is done where batches are made."""
+def load_tokenizer(layout: Layout, max_length: int, marked: bool = False) -> Tokenizer:
+    """The fast tokenizer, truncating to `max_length` tokens. It never pads: that is done where batches are made.
+
+    What a tweet holds is text, be it `<mask>`: no special token comes from it, but for the unknown one. `marked` is for
+    texts in which the program itself has written special tokens.
+    """
     try:
         from tokenizers import Tokenizer
     except ImportError as err:
@@ -31,7 +36,21 @@ def load_tokenizer(layout: Layout, max_length: int) -> Tokenizer:
     tokenizer = Tokenizer.from_file(str(layout.tokenizer))
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_length)
+    if not marked:
+        _take_as_text(tokenizer)
     return tokenizer
+
+
+def _take_as_text(tokenizer: Tokenizer) -> None:
+    """Special tokens that a text spells out are cut into pieces like any other word."""
+    from tokenizers import Regex, normalizers
+
+    tokenizer.encode_special_tokens = True  # which is all that WordPiece and BPE need
+    names = [token.content for token in tokenizer.get_added_tokens_decoder().values() if token.special]
+    # A Unigram model has them among its pieces: a space after their first character keeps them apart.
+    inside = "|".join(f"(?<={re.escape(name[0])})(?={re.escape(name[1:])})" for name in names)
+    steps = [tokenizer.normalizer, normalizers.Replace(Regex(inside), " ")]
+    tokenizer.normalizer = normalizers.Sequence([step for step in steps if step is not None])
 
 
 _ROLES = {"pad": ("pad_token",), "bos": ("bos_token", "cls_token"), "eos": ("eos_token", "sep_token")}

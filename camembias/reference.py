@@ -19,12 +19,13 @@ def torch_logits(
     texts: list[str],
     advance: Callable[[int], None] = lambda _: None,
     model: torch.nn.Module | None = None,
+    marked: bool = False,
 ) -> Logits:
     """Logits (tweets, labels) of normalised `texts`, in their order; `advance` hears of each batch's size.
 
-    `model` is the bundle's own, opened by the caller who wants to watch it at work.
+    `model` is the bundle's own, opened by the caller who wants to watch it at work; `marked` as in `load_tokenizer`.
     """
-    tokenizer = load_tokenizer(bundle.layout, bundle.manifest.max_length)
+    tokenizer = load_tokenizer(bundle.layout, bundle.manifest.max_length, marked)
     model, pad = model or load_model(bundle.layout), special_ids(bundle.layout)["pad"]
     rows = [encoding.ids for encoding in tokenizer.encode_batch(texts)]
     found: Logits = np.zeros((len(rows), len(bundle.labels)), dtype=np.float32)

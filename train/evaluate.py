@@ -82,7 +82,8 @@ def judge_table(bundle: Bundle, rows: pl.DataFrame, *, other_label: str | None =
     texts = inside["text"].to_list()
     mask = load_tokenizer(bundle.layout, 8).id_to_token(special_ids(bundle.layout)["mask"])
     logits = torch_logits(bundle, texts)
-    rewritten = {name: torch_logits(bundle, these) for name, these in shortcuts.variants(texts, labels, mask).items()}
+    masked = shortcuts.variants(texts, labels, mask)
+    rewritten = {name: torch_logits(bundle, these, marked=True) for name, these in masked.items()}
     truth, predicted, by = ids(inside, labels), _best(logits), clusters(inside)
     drawn = bootstrap(truth, [predicted], len(labels), by, seed)
     right, sure, limit = predicted == truth, confidence(logits, manifest.temperature), manifest.abstain_below
