@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 from celery.exceptions import Reject
-from celery.signals import celeryd_after_setup, setup_logging, worker_init, worker_process_init
+from celery.signals import celeryd_after_setup, celeryd_init, setup_logging, worker_init, worker_process_init
 from celery.utils.log import get_multiprocessing_logger
 
 from camembias import bundle, logs, messages, store
@@ -118,10 +118,15 @@ def _check(**_: Any) -> None:
     os.environ[WORKER_VARIABLE] = uuid.uuid4().hex  # its children inherit it
 
 
-@celeryd_after_setup.connect  # type: ignore[untyped-decorator, unused-ignore]
-def _take_own_queues(instance: Any, conf: Any, **_: Any) -> None:
-    """Of the queues chosen with -Q, take those of this worker's model; the health check before all of them."""
+@celeryd_init.connect  # type: ignore[untyped-decorator, unused-ignore]
+def _limit_memory(conf: Any, **_: Any) -> None:
+    """Here, because importing reads no file, and the signals that come later find the pool built."""
     conf.worker_max_memory_per_child = memory_limit_kib()
+
+
+@celeryd_after_setup.connect  # type: ignore[untyped-decorator, unused-ignore]
+def _take_own_queues(instance: Any, **_: Any) -> None:
+    """Of the queues chosen with -Q, take those of this worker's model; the health check before all of them."""
     try:
         manifest = bundle.read_manifest(bundle.Layout(Settings.from_environment().model))
     except CamembiasError as err:

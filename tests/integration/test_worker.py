@@ -198,6 +198,17 @@ def test_importing_the_app_imports_no_torch():
     assert found.stdout.strip() == "[]"
 
 
+def test_the_pool_of_a_worker_knows_the_memory_limit(workers):
+    code = (
+        "from celery.apps.worker import Worker; from explain_worker import app; "
+        "made = Worker(app=app.app, pool='prefork', concurrency=1, quiet=True); "
+        "print(made.pool.options['max_memory_per_child'] == app.memory_limit_kib() > 0)"
+    )
+    asked = [sys.executable, "-c", code]
+    found = subprocess.run(asked, cwd=ROOT, env=workers.environment, capture_output=True, text=True, check=False)
+    assert found.stdout.strip() == "True", found.stderr
+
+
 def camembias(*arguments, environment):
     command = [sys.executable, "-c", "from camembias.cli import main; main()", *map(str, arguments)]
     settings = {**environment, "NO_COLOR": "1", "COLUMNS": "200"}
