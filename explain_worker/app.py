@@ -38,7 +38,7 @@ VISIBILITY_VARIABLE = "CAMEMBIAS_VISIBILITY_TIMEOUT"
 # Seconds after which an unfinished batch is delivered again. A batch takes seconds; a killed worker's waits this long.
 VISIBILITY_TIMEOUT = int(os.environ.get(VISIBILITY_VARIABLE, "600"))
 TIME_LIMIT = VISIBILITY_TIMEOUT // 2
-PAUSE_S = 3  # before a batch goes back because of the disk: shorter than the soft shutdown
+PAUSE_S = 3  # before a batch goes back unfinished: shorter than the soft shutdown
 TRANSPORT = {
     "visibility_timeout": VISIBILITY_TIMEOUT,
     "unacked_restore_interval": 5,  # seconds; with the throttle, lost messages are looked for this often
@@ -57,7 +57,7 @@ def memory_limit_kib() -> int:
 
 
 _log = logging.getLogger(__name__)
-_trouble = False  # whether the store failed this child when it was last used
+_trouble = ""  # what failed this child when it was last used: "store" or "machine"
 
 
 app = Celery("camembias", broker=Settings.from_environment().broker_url)
@@ -155,6 +155,7 @@ def _model() -> Model:
 @app.task(name=messages.EXPLAIN_TASK)  # type: ignore[untyped-decorator, unused-ignore]
 def _explain(body: dict[str, Any]) -> None:
     from explain_worker.job import explain_batch
+    from explain_worker.machine import MachineError
 
     request = messages.ExplainRequest.from_dict(body)
     model = _served_model()
@@ -164,24 +165,33 @@ def _explain(body: dict[str, Any]) -> None:
     except PartMissing:
         raise  # for good: the batch ends here
     except (StoreError, OSError) as err:
-        _say_trouble(err)
+        _say_trouble("machine" if isinstance(err, MachineError) else "store", err)
+        if isinstance(err, MachineError) and err.lost:
+            _log.error("this worker cannot go on: it ends; start it again")
+            os.kill(os.getppid(), signal.SIGTERM)
         time.sleep(PAUSE_S)
         raise Reject(str(err), requeue=True) from None
-    _say_trouble(None)
+    _say_no_trouble()
     _give_memory_back()
     if left:
-        _log.warning("batch %s goes back into the queue: not finished in its time", request.batch)
-        raise Reject("not finished in its time", requeue=True)
+        _log.warning("batch %s goes back into the queue: not finished yet", request.batch)
+        time.sleep(PAUSE_S)
+        raise Reject("not finished yet", requeue=True)
 
 
-def _say_trouble(err: Exception | None) -> None:
-    """Once when the store fails and once when it works again, not at every try."""
+def _say_trouble(what: str, err: Exception) -> None:
+    """Once when it fails and once when it works again, not at every try."""
     global _trouble
-    if err is not None and not _trouble:
-        _log.error("the store fails, and what is asked goes back into the queue until it works: %s", err)
-    elif err is None and _trouble:
-        _log.warning("the store works again")
-    _trouble = err is not None
+    if _trouble != what:
+        _log.error("the %s fails, and what is asked goes back into the queue until it works: %s", what, err)
+    _trouble = what
+
+
+def _say_no_trouble() -> None:
+    global _trouble
+    if _trouble:
+        _log.warning("the %s works again", _trouble)
+    _trouble = ""
 
 
 def _served_model() -> Model:

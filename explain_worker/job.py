@@ -4,7 +4,8 @@ It knows the tables, the model and how often a batch was tried; it does not know
 The first attempt explains the whole batch at once. If it raises, or the process died in it, the next go tweet by
 tweet, store each at once, and note beside the store which one is being tried. A tweet that raises fails alone. One
 that the process died of, in a batch that had died before, fails at the next attempt, because a queue would deliver it
-for ever; its neighbours are explained.
+for ever; its neighbours are explained. One that lacks memory alone is left for later, and fails at its third try if
+the machine can explain another; if it cannot, no tweet is to blame.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import logging
 import math
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,12 +26,13 @@ from camembias import attempts, progress, tombstones
 from camembias.attempts import Trail
 from camembias.bundle import Bundle
 from camembias.checkpoint import best_device, load_model, load_tokenizer, special_ids
-from camembias.errors import CamembiasError, InputError
+from camembias.errors import CamembiasError, InputError, StoreError
 from camembias.labels import Labels
 from camembias.messages import ExplainRequest
 from camembias.schemas import TABLES
 from camembias.store import Store, now
 from camembias.text import text_hash
+from explain_worker import machine
 from explain_worker.attribution import METHOD, explain
 from explain_worker.path import BASELINES, Passes, Row
 from explain_worker.precision import choose_passes
@@ -66,24 +69,36 @@ def explain_batch(store: Store, model: Model, request: ExplainRequest, worker: s
     `worker` is the same for all children of one worker process, which lives on when a child dies. Going tweet by
     tweet stops after `budget_s`, so that a time limit on the whole meets only a tweet that hangs.
     A request for another model stays as it is. Raises PartMissing for a batch that is not in the store; StoreError or
-    OSError when the store or the trail cannot be read or written, which then counts as no attempt.
+    OSError when the store or the trail cannot be read or written, and MachineError, an OSError, when nothing can be
+    explained: these count as no attempt.
     """
     if request.model_version != model.version:
         _log.warning("batch %s is left for a worker with model %s", request.batch, request.model_version)
         return 0
-    asked = store.read("requests", request.batch).unique("tweet_id", keep="first", maintain_order=True)
+    with _damage_told(store):
+        asked = store.read("requests", request.batch).unique("tweet_id", keep="first", maintain_order=True)
     asked = asked.with_row_index("position")
-    with attempts.holding(store, request.batch) as trail:
+    with attempts.holding(store, request.batch) as trail, _damage_told(store):
         if _missing(store, request.batch, asked):
             texts = store.read("request_texts", request.batch).select("tweet_id", "text")
             whole = asked.join(texts, on="tweet_id", maintain_order="left")
-            with trail.unless_the_disk_fails():
+            with trail.unless_the_disk_fails(), _damage_told(store):
                 _work(store, model, whole, trail, worker, time.monotonic() + budget_s)
         left = len(_missing(store, request.batch, asked))
         if not left:
             store.part("request_texts", request.batch).unlink(missing_ok=True)  # they have served
             trail.remove()
     return left
+
+
+@contextmanager
+def _damage_told(store: Store) -> Iterator[None]:
+    """A part that polars cannot read is a trouble of the store's, which may be mended, not of the batch."""
+    try:
+        yield
+    except pl.exceptions.PolarsError as err:
+        why = " ".join(str(err).split())[:160]
+        raise StoreError(f"a part in '{store.root}' is damaged ({why}); camembias doctor names it") from err
 
 
 def _work(store: Store, model: Model, asked: pl.DataFrame, trail: Trail, worker: str, until: float) -> None:
@@ -108,19 +123,25 @@ def _work(store: Store, model: Model, asked: pl.DataFrame, trail: Trail, worker:
                 _fail(store, tweet, "the worker died or ran out of time while it explained this tweet alone", attempt)
             elif time.monotonic() < until:
                 trail.trying(tweet["tweet_id"])
-                _explain_alone(store, model, tweet, attempt)
+                _explain_alone(store, model, tweet, attempt, trail)
     finally:
         trail.pause()  # what ends in order, by an error too, did not die: nobody is under suspicion
 
 
-def _explain_alone(store: Store, model: Model, tweet: Tweet, attempt: int) -> None:
+def _explain_alone(store: Store, model: Model, tweet: Tweet, attempt: int, trail: Trail) -> None:
     try:
         rows = explain_tweets(model, [tweet])
     except Exception as err:
         _log.error("a tweet failed: %s", _described(err))
-        _fail(store, tweet, str(err) if isinstance(err, CamembiasError) else _described(err, frames=1), attempt)
+        error = str(err) if isinstance(err, CamembiasError) else _described(err, frames=1)
+        trouble = machine.is_trouble(err)
     else:
-        _put(store, "explanations", progress.part_of(tweet["batch"], tweet["position"]), rows)
+        return _put(store, "explanations", progress.part_of(tweet["batch"], tweet["position"]), rows)
+    if trouble:
+        machine.check(lambda: explain_tweets(model, [{**tweet, "tweet_id": "", "text": "non"}]))
+        if sum(line.get("tweet") == tweet["tweet_id"] for line in trail.lines) < machine.TRIES:
+            return None
+    return _fail(store, tweet, error, attempt)
 
 
 def explain_tweets(model: Model, tweets: Sequence[Tweet]) -> list[Tweet]:

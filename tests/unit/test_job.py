@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import torch
 
 from camembias import attempts, tombstones
 from camembias import store as stores
@@ -23,6 +24,7 @@ from camembias.messages import ExplainRequest
 from camembias.schemas import TABLES
 from camembias.store import Store
 from explain_worker import job
+from explain_worker.machine import MachineError
 from tests.full_disk import no_file_over
 
 WORKER = "w"
@@ -208,6 +210,63 @@ def test_however_often_the_disk_is_full_no_attempt_counts(store, model, asked, q
     assert store.part_names("explanations") == ["b"], "at once, as at the first attempt"
     assert explained(store) == ["0", "1", "2", "3"]
     assert failures(store, "tweet_id") == []
+
+
+def short() -> None:
+    raise torch.OutOfMemoryError("another process took the card")
+
+
+@pytest.mark.parametrize(
+    ("err", "lost"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), False),
+        (MemoryError(), False),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), False),
+        (torch.AcceleratorError("CUDA error: an illegal memory access was encountered"), True),
+    ],
+)
+def test_however_often_the_machine_fails_no_tweet_does(store, model, asked, quick, err, lost):
+    def fail() -> None:
+        raise err
+
+    quick |= dict.fromkeys(["0", "1", "2", "3", ""], fail)  # the empty id: whatever else is tried
+    for _ in range(3 + 2 * 4 + 1):  # attempts after which a batch is given up
+        with pytest.raises(MachineError) as found:
+            job.explain_batch(store, model, asked, WORKER)
+        assert found.value.lost is lost
+    assert attempts.begun(store) == {}
+    quick.clear()
+    assert job.explain_batch(store, model, asked, WORKER) == 0
+    assert explained(store) == ["0", "1", "2", "3"]
+    assert failures(store, "tweet_id") == []
+
+
+def test_a_tweet_too_large_for_a_machine_that_works_fails_alone_in_the_end(store, model, asked, quick):
+    quick["1"] = short
+    assert [job.explain_batch(store, model, asked, WORKER) for _ in range(3)] == [1, 1, 0]
+    assert explained(store) == ["0", "2", "3"]
+    assert failures(store, "tweet_id", "attempts") == [("1", 4)]
+
+
+def test_a_tweet_that_lacked_memory_for_a_while_is_explained(store, model, asked, quick):
+    quick["1"] = short
+    assert job.explain_batch(store, model, asked, WORKER) == 1
+    quick.clear()
+    assert job.explain_batch(store, model, asked, WORKER) == 0
+    assert explained(store) == ["0", "1", "2", "3"]
+    assert failures(store, "tweet_id") == []
+
+
+@pytest.mark.parametrize(("table", "name"), [("requests", "b"), ("request_texts", "b"), ("explanations", "b")])
+def test_a_damaged_part_is_a_trouble_of_the_store(store, model, asked, quick, table, name):
+    part = store.part(table, name)
+    whole = part.read_bytes() if part.exists() else None
+    part.write_bytes(b"no Parquet")
+    with pytest.raises(StoreError, match="damaged"):
+        job.explain_batch(store, model, asked, WORKER)
+    part.write_bytes(whole) if whole else part.unlink()
+    assert job.explain_batch(store, model, asked, WORKER) == 0
+    assert store.part_names("explanations") == ["b"], "at once, as at the first attempt"
 
 
 def test_a_full_disk_leaves_a_suspect_under_suspicion(store, model, asked, quick, may_die):
