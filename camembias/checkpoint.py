@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from camembias.bundle import Layout
@@ -84,17 +86,38 @@ def _special_ids(layout: Layout) -> dict[str, int]:
 
 
 def load_model(layout: Layout) -> torch.nn.Module:
-    """The classifier in fp32, in eval mode, parameters frozen: only gradients to embeddings are ever needed."""
+    """The classifier in fp32, in eval mode, parameters frozen: only gradients to embeddings are ever needed.
+
+    Raises BundleError for an architecture that transformers does not know: no code of a bundle is run.
+    """
     try:
         from transformers import AutoModelForSequenceClassification
     except ImportError as err:
         raise MissingExtra("transformers", "worker") from err
     import torch
 
-    model: torch.nn.Module = AutoModelForSequenceClassification.from_pretrained(
-        str(layout.checkpoint), local_files_only=True, use_safetensors=True, dtype=torch.float32
-    )
+    with known_architecture(layout):
+        model: torch.nn.Module = AutoModelForSequenceClassification.from_pretrained(
+            str(layout.checkpoint),
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,  # left out, it asks on standard input
+            dtype=torch.float32,
+        )
     return model.eval().requires_grad_(False)
+
+
+@contextmanager
+def known_architecture(layout: Layout) -> Iterator[None]:
+    """Raises BundleError, in one line, for what transformers or optimum refuse to open."""
+    try:
+        yield
+    except ValueError as err:
+        why = " ".join(str(err).split())[:120]
+        raise BundleError(
+            f"'{layout.checkpoint}' is no classifier of a known architecture ({why} …), and no code of a bundle is "
+            "run; train again from another base model"
+        ) from err
 
 
 def best_device() -> torch.device:

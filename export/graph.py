@@ -11,6 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from camembias.bundle import Layout
+from camembias.checkpoint import known_architecture
 from export.first_token import keep_first_token
 from export.layers import layer_of
 
@@ -18,11 +19,14 @@ OPSET = 18
 
 
 def export_fp32(layout: Layout, target: Path) -> bool:
-    """The checkpoint as one fp32 graph with free batch and sequence axes. Whether its last layer could be shortened."""
+    """The checkpoint as one fp32 graph with free batch and sequence axes. Whether its last layer could be shortened.
+
+    Raises BundleError for an architecture that cannot be exported.
+    """
     import onnx
     from optimum.exporters.onnx import main_export
 
-    with tempfile.TemporaryDirectory(prefix="camembias-export-") as folder, _quiet():
+    with tempfile.TemporaryDirectory(prefix="camembias-export-") as folder, _quiet(), known_architecture(layout):
         main_export(
             model_name_or_path=str(layout.checkpoint),
             output=folder,
@@ -31,6 +35,7 @@ def export_fp32(layout: Layout, target: Path) -> bool:
             device="cpu",
             do_validation=False,  # parity is measured on real texts by export/parity.py
             local_files_only=True,
+            trust_remote_code=False,
         )
         model = onnx.load(str(Path(folder) / "model.onnx"))
     shortened = keep_first_token(model)
