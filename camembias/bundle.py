@@ -7,9 +7,11 @@ This module knows no torch: it moves files and numbers.
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +27,7 @@ from camembias.text import NORMALISER_VERSION
 
 FORMAT = 1
 VERSION_LENGTH = 12  # hex digits of a sha256
+_VERSION = re.compile(f"[0-9a-f]{{{VERSION_LENGTH}}}")  # it names files of a store
 MANIFEST = "manifest.json"
 PRETRAINED = "pretraining.json"  # in place of a manifest: what `pretrain` writes last, into a folder that is no bundle
 _PACKAGES = (
@@ -201,21 +204,35 @@ def _one_model(folder: Path, mark: str) -> bool:
 
 @contextmanager
 def building(target: Path) -> Iterator[Layout]:
-    """A private folder for a new bundle, renamed to `target` when the block ends well, removed when it does not."""
+    """A private folder for a new bundle, put at `target` when the block ends well, removed when it does not.
+
+    An older bundle is exchanged for it in one step, so that a kill leaves one of the two. Where the file system cannot,
+    a kill between two renames leaves the older one beside, as `target`.PID.old.tmp: rename it back.
+    """
     private = target.with_name(f"{target.name}.{os.getpid()}.tmp")
     shutil.rmtree(private, ignore_errors=True)
     private.mkdir(parents=True)
     try:
         yield Layout(private)
-        if target.exists():
+        if not target.exists():
+            private.rename(target)
+        elif not _exchanged(private, target):
             old = target.with_name(f"{target.name}.{os.getpid()}.old.tmp")
             target.rename(old)
             private.rename(target)
             shutil.rmtree(old)
-        else:
-            private.rename(target)
     finally:
         shutil.rmtree(private, ignore_errors=True)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Swap what two names stand for, at once. False where Linux or the file system has no way to."""
+    try:
+        swap = ctypes.CDLL(None).renameat2
+    except AttributeError:  # another C library
+        return False
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return bool(swap(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0)
 
 
 def load(root: Path) -> Bundle:
@@ -249,6 +266,13 @@ def read_manifest(layout: Layout) -> Manifest:
         raw = json.loads(path.read_text(encoding="utf-8"))
         if raw.get("format") != FORMAT:
             raise BundleError(f"'{path}' has format {raw.get('format')}; this camembias reads format {FORMAT}")
+        for name in ("model_version", "serving_version"):
+            given = raw.get(name)
+            missing = given is None and name == "serving_version"
+            if not missing and not (isinstance(given, str) and _VERSION.fullmatch(given)):
+                raise BundleError(
+                    f"'{path}' has {name} {given!r}; expected {VERSION_LENGTH} hex digits: copy the bundle again"
+                )
         return Manifest(**{**raw, "labels": tuple(raw["labels"])})
     except (ValueError, TypeError, KeyError) as err:
         raise BundleError(f"'{path}' is not a manifest of camembias ({err}); train the model again") from err
