@@ -37,6 +37,7 @@ RANDOM_ORDERS = 5  # a tweet, averaged
 RANDOMISED_TWEETS = 30  # at most: each costs three explanations
 RESAMPLES = 2000  # of tweets, for the intervals
 Values = npt.NDArray[np.float64]
+_TEXT = ["tweet_id", "text_hash"]  # a tweet may have been seen with several texts
 _LAYER = re.compile(r"\blayers?\.(\d+)\.")  # BERT's and ModernBERT's names
 
 
@@ -53,17 +54,25 @@ class Explained:
 def explained_tweets(store: Store, model: Model, count: int, seed: int) -> list[Explained]:
     """A random sample of tweets whose predicted label this model has explained with the default baseline.
 
+    Each with the text that was explained, latest, if the store has it: free texts are left out.
+
     Raises InputError when there are none.
     """
     columns = ("model_version", "method", "baseline")
     mine = pl.all_horizontal(pl.col(c) == v for c, v in zip(columns, (model.version, METHOD, BASELINE), strict=True))
     rows = store.scan("explanations").filter(mine, pl.col("target") == pl.col("label"), pl.col("words").list.len() > 1)
-    texts = store.scan("tweets").sort("seen_at").unique("tweet_id", keep="last").select("tweet_id", "text")
-    found = rows.sort("computed_at").unique("tweet_id", keep="last").join(texts, on="tweet_id").sort("tweet_id")
-    drawn = found.select("text", "label", "words").collect().sample(fraction=1, shuffle=True, seed=seed)
-    sample = [Explained(text, label, *_split(words)) for text, label, words in drawn.iter_rows()]
-    # A tweet may have been seen again with a longer text than the one that was explained.
-    same = [one for one in sample if all(one.text[w.start : w.stop] == w.surface for w in one.words)][:count]
+    # Names first: a store holds millions of texts, and words many times their size.
+    names = rows.select(*_TEXT, "computed_at").sort("computed_at").unique("tweet_id", keep="last").sort("tweet_id")
+    shuffled = names.collect().sample(fraction=1, shuffle=True, seed=seed)
+    there = store.scan("tweets").select(_TEXT).join(shuffled.lazy(), on=_TEXT, how="semi").collect(engine="streaming")
+    drawn = shuffled.join(there, on=_TEXT, how="semi", maintain_order="left").head(count)
+    texts = store.scan("tweets").select(*_TEXT, "text").join(drawn.lazy(), on=_TEXT, how="semi").unique(_TEXT)
+    words = (
+        rows.join(drawn.lazy(), on=[*_TEXT, "computed_at"], how="semi").unique(_TEXT).select(*_TEXT, "label", "words")
+    )
+    found = texts.join(words, on=_TEXT).collect(engine="streaming")
+    ordered = drawn.join(found, on=_TEXT, maintain_order="left").select("text", "label", "words")
+    same = [Explained(text, label, *_split(words)) for text, label, words in ordered.iter_rows()]
     if not same:
         raise InputError(
             f"'{store.root}' has no explanation by model {model.version} of a tweet's own label; "

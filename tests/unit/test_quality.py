@@ -12,7 +12,7 @@ from camembias import store as stores
 from camembias.errors import InputError
 from camembias.labels import DEFAULT_LABELS, Labels
 from camembias.schemas import TABLES
-from camembias.text import words
+from camembias.text import text_hash, words
 from explain_worker import job, quality
 from explain_worker.precision import spearman
 
@@ -128,7 +128,7 @@ def test_a_store_without_explanations_says_what_to_do(model, tmp_path):
         quality.explained_tweets(stores.create(tmp_path / "s"), model, 10, 0)
 
 
-def test_a_tweet_whose_text_has_changed_since_is_left_out(model, tmp_path):
+def test_the_text_that_was_explained_is_taken_and_a_tweet_without_it_is_left_out(model, tmp_path):
     store = stores.create(tmp_path / "s")
     texts = TEXTS[:4]
     rows = explained(model, texts)
@@ -138,6 +138,7 @@ def test_a_tweet_whose_text_has_changed_since_is_left_out(model, tmp_path):
         {
             **base,
             **{"tweet_id": str(number), "target": row.label, "label": row.label, "computed_at": stores.now()},
+            "text_hash": text_hash(row.text),
             "words": [
                 dict(zip(names, w, strict=True)) | {"score": s} for w, s in zip(row.words, row.scores, strict=True)
             ],
@@ -147,7 +148,11 @@ def test_a_tweet_whose_text_has_changed_since_is_left_out(model, tmp_path):
     store.write("explanations", "b", pl.DataFrame(stored, schema=TABLES["explanations"]))
     seen = [{"tweet_id": str(n), "text": text, "seen_at": stores.now()} for n, text in enumerate(texts)]
     seen[2]["text"] = "un tout autre texte"
-    store.write("tweets", "t", pl.DataFrame(seen, schema=TABLES["tweets"]))
+    seen += [{**seen[0], "text": f"{texts[0]} et plus", "seen_at": stores.now()}]  # truncated when it was explained
+    seen = [{**row, "text_hash": text_hash(row["text"])} for row in seen]
+    for part in ("t", "again"):
+        store.write("tweets", part, pl.DataFrame(seen, schema=TABLES["tweets"]))
     found = quality.explained_tweets(store, model, 10, 0)
     assert sorted(one.text for one in found) == sorted(texts[:2] + texts[3:])
+    assert quality.explained_tweets(store, model, 2, 0) == found[:2]
     assert len(quality.explained_tweets(store, model, 2, 0)) == 2
