@@ -59,7 +59,7 @@ def open_job(classifier: Classifier, store: Store, run: Run) -> Job:
 def classify(job: Job, sources: Iterable[Source]) -> None:
     """Classify what is new in `sources`; counts go to `job.run.counts`.
 
-    `rows` are the rows of units done now: each is `classified`, `known` (in the store already, same id and text),
+    `rows` are the rows of units done now: each is `classified`, `known` (there already, same id and text),
     `forgotten` (not to be stored) or among `rejects`. `skipped` are the rows of units done by an earlier run.
     Raises InputError, StoreError, and TooManyRejects when the limit is passed; the units finished by then stay.
     """

@@ -25,7 +25,7 @@ class Window:
     tweets: list[Tweet]
     texts: list[str]  # normalised
     hashes: list[str]
-    known: int  # rows left out, because the store holds the tweet with this text
+    known: int  # rows left out, because the store or a row before them holds the tweet with this text
     forgotten: int  # rows left out, because the store has a tombstone of the tweet
     scores: dict[str, Entry]  # by text hash: found in the cache
     tokens: dict[str, list[int]]  # by text hash: to be scored
@@ -49,10 +49,10 @@ def prepare(
     gone = tombstones.forgotten(known.store, [tweet.tweet_id for tweet in chunk.tweets])
     forgotten = sum(tweet.tweet_id in gone for tweet in chunk.tweets)
     chunk.tweets = [tweet for tweet in chunk.tweets if tweet.tweet_id not in gone]
-    tweets, texts = usable(chunk)
+    tweets, texts, again = usable(chunk)
     hashes = [text_hash(text) for text in texts]
     new = (~known.holds([tweet.tweet_id for tweet in tweets], hashes)).nonzero()[0].tolist()
-    left_out = len(tweets) - len(new)
+    left_out = again + len(tweets) - len(new)
     tweets, texts, hashes = [tweets[i] for i in new], [texts[i] for i in new], [hashes[i] for i in new]
     # What the window before this one is about to cache is tokenised in vain: that is cheap.
     scores = cache.found(dict.fromkeys(hashes))
@@ -61,20 +61,22 @@ def prepare(
     return Window(unit, source, source_id, chunk, tweets, texts, hashes, left_out, forgotten, scores, tokens)
 
 
-def usable(chunk: Chunk) -> tuple[list[Tweet], list[str]]:
-    """Tweets whose normalised text is not empty and whose id is new in the chunk; the others become rejects.
+def usable(chunk: Chunk) -> tuple[list[Tweet], list[str], int]:
+    """Tweets with their normalised texts, and how many rows say again, id and text, what a row before them said.
 
-    Those keep their id too, so that they can be found when the tweet is to be forgotten.
+    A text that is empty once normalised is a reject, and so is another text under an id of the chunk. Those keep their
+    id too, so that they can be found when the tweet is to be forgotten.
     """
-    tweets, texts, seen = [], [], set()
+    tweets, said, again = [], dict[str, str](), 0
     for tweet in chunk.tweets:
         text = normalise(tweet.text)
         if not text:
             chunk.refuse(tweet.line, "empty after normalising", f"{tweet.tweet_id} {tweet.text}")
-        elif tweet.tweet_id in seen:
-            chunk.refuse(tweet.line, "id seen already", f"{tweet.tweet_id} {tweet.text}")
-        else:
-            seen.add(tweet.tweet_id)
+        elif tweet.tweet_id not in said:
+            said[tweet.tweet_id] = text
             tweets.append(tweet)
-            texts.append(text)
-    return tweets, texts
+        elif said[tweet.tweet_id] == text:
+            again += 1
+        else:
+            chunk.refuse(tweet.line, "id seen already with another text", f"{tweet.tweet_id} {tweet.text}")
+    return tweets, list(said.values()), again

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,9 +20,13 @@ from batch.follow import arriving
 from batch.known import ScoreCache, entries
 from batch.limits import RejectLimit
 from batch.pipeline import ahead, behind
+from batch.readers import Chunk
+from batch.rows import Tweet
 from batch.sources import Source, expand
+from batch.windows import usable
 from camembias import store as stores
 from camembias.errors import InputError
+from camembias.schemas import TABLES
 from camembias.scoring import token_batches
 from camembias.settings import cpu_count
 
@@ -108,6 +113,37 @@ def test_the_cache_holds_the_last_used_and_never_more_than_its_limit(rounds, hal
         used = [*found, *new]
         order = [*(key for key in order if key not in used), *used]
         assert len(cache) <= 2 * half
+
+
+def test_of_an_id_with_two_texts_no_score_is_remembered(tmp_path):
+    store = stores.create(tmp_path / "store")
+    ids, texts = ["1", "1", "2"], ["one", "other", "alone"]
+    tweets = pl.DataFrame({"tweet_id": ids, "text_hash": texts})
+    store.write(
+        "tweets", "p", tweets.select(pl.col(c) if c in tweets else pl.lit(None).alias(c) for c in TABLES["tweets"])
+    )
+    scores = [[{"label": "a", "logit": 1.0, "p": 0.5}, {"label": "b", "logit": 2.0, "p": 0.5}]] * 2
+    rows = pl.DataFrame({"tweet_id": ["1", "2"], "scores": scores, "rescored": [True, False]})
+    names = TABLES["predictions"]
+    store.write("predictions", "p", rows.select(pl.col(c) if c in rows else pl.lit(None).alias(c) for c in names))
+    cache = ScoreCache()
+    cache.warm(store, ["p"])
+    assert cache.found(texts) == {"alone": (np.array([1, 2], dtype=np.float32).tobytes(), False)}
+
+
+def test_the_same_row_again_is_known_and_another_text_under_its_id_is_refused():
+    given = [("1", "un  tweet"), ("1", "un tweet"), ("2", "deux"), ("1", "autre"), ("2", "deux"), ("3", " ")]
+    chunk = Chunk(0, tweets=[Tweet(name, text, None, None, line) for line, (name, text) in enumerate(given, 1)])
+    tweets, texts, again = usable(chunk)
+    assert [(tweet.tweet_id, text) for tweet, text in zip(tweets, texts, strict=True)] == [
+        ("1", "un tweet"),
+        ("2", "deux"),
+    ]
+    assert again == 2
+    assert [(line, reason) for line, reason, _ in chunk.rejects] == [
+        (4, "id seen already with another text"),
+        (6, "empty after normalising"),
+    ]
 
 
 def test_cpus_follow_both_versions_of_the_control_group(tmp_path):
