@@ -7,12 +7,15 @@ other tweets like these, not with another training run.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from scipy.sparse import coo_array
 from scipy.stats import beta
 
 from train.confusion import Counts, Ids, Scores
@@ -58,13 +61,24 @@ def bootstrap(truth: Ids, predictions: Sequence[Ids], labels: int, by: Clusters,
     if by.too_few:
         return [None] * len(predictions)
     size = labels * labels
-    counts = np.zeros((by.count, len(predictions) * size), dtype=np.int32)
-    for place, predicted in enumerate(predictions):
-        np.add.at(counts, (by.of_row, place * size + truth * labels + predicted), 1)
-    kinds, of_kind = np.unique(counts, axis=0, return_counts=True)
-    draws = np.random.default_rng(seed).multinomial(by.count, of_kind / by.count, size=RESAMPLES)
-    resampled = draws.astype(float) @ kinds.astype(float)  # (resamples, predictions × cells)
-    return [part.reshape(RESAMPLES, labels, labels) for part in np.split(resampled, len(predictions), axis=1)]
+    cells = [place * size + truth * labels + predicted for place, predicted in enumerate(predictions)]
+    # Sparse: a cluster of a few tweets fills a few of the labels² cells of each prediction.
+    counts = coo_array(
+        (np.ones(len(truth) * len(cells)), (np.tile(by.of_row, len(cells)), np.concatenate(cells))),
+        shape=(by.count, len(cells) * size),
+    ).tocsr()
+    counts.sort_indices()
+    filled = zip((-counts.indices).tolist(), counts.data.tolist(), strict=True)  # sorted as the rows are in full
+    kind_of = [tuple(islice(filled, length)) for length in np.diff(counts.indptr).tolist()]
+    alike, example = Counter(kind_of), dict(zip(kind_of, range(by.count), strict=True))
+    kinds = sorted(alike)
+    shares = np.array([alike[kind] for kind in kinds]) / by.count
+    draws = np.random.default_rng(seed).multinomial(by.count, shares, size=RESAMPLES).T.astype(float)
+    kept = counts[[example[kind] for kind in kinds]]
+    return [
+        (kept[:, place * size : (place + 1) * size].T @ draws).T.reshape(RESAMPLES, labels, labels)
+        for place in range(len(cells))
+    ]
 
 
 def percentiles(score: Callable[..., Scores], *drawn: Counts | None) -> Interval:

@@ -129,3 +129,17 @@ def test_differences_are_paired():
     drawn = intervals.bootstrap(truth, [said, said], 2, intervals.clusters(frame(list(range(100)))))
     assert np.array_equal(drawn[0], drawn[1])
     assert intervals.percentiles(confusion.macro_f1, drawn[0]) is not None
+
+
+def test_resampled_matrices_are_those_of_full_tables():
+    dice = np.random.default_rng(5)
+    truth, said = dice.integers(0, 4, 200), [dice.integers(0, 4, 200) for _ in range(2)]
+    by = intervals.clusters(frame(dice.integers(0, 60, 200).tolist()))
+    full = np.zeros((by.count, 32))
+    for place, predicted in enumerate(said):
+        np.add.at(full, (by.of_row, place * 16 + truth * 4 + predicted), 1)
+    kinds, of_kind = np.unique(full, axis=0, return_counts=True)
+    draws = np.random.default_rng(7).multinomial(by.count, of_kind / by.count, size=intervals.RESAMPLES)
+    expected = (draws @ kinds).reshape(intervals.RESAMPLES, 2, 4, 4)
+    for place, drawn in enumerate(intervals.bootstrap(truth, said, 4, by, seed=7)):
+        assert np.array_equal(drawn, expected[:, place])
