@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from camembias.errors import InputError
 from camembias.labels import Labels
-from train import base, tiny
+from train import base, pretraining, tiny
 
 LABELS = Labels(("a", "b"))
 
@@ -69,3 +69,13 @@ def test_only_what_comes_from_tiny_learns_as_tiny_does(folder):
     for said in (True, False):
         (folder / "pretraining.json").write_text(json.dumps({"from_tiny": said}), encoding="utf-8")
         assert base.small(str(folder)) is said
+
+
+def test_texts_of_pretraining_are_what_the_tokenizer_says_however_they_are_cut(tiny_texts, monkeypatch):
+    tokenizer, texts = tiny.tokenizer(tiny_texts, 16), tiny_texts[:10]
+    monkeypatch.setattr(pretraining, "_CHUNK", 4)
+    rows = pretraining.Texts(tokenizer, texts, 16)
+    expected = tokenizer(texts, truncation=True, max_length=16)["input_ids"]
+    assert [rows[row]["input_ids"] for row in range(len(rows))] == expected
+    assert rows.lengths == list(map(len, expected))
+    assert len(pretraining.Texts(tokenizer, [], 16)) == 0
