@@ -29,6 +29,7 @@ from camembias.lines import LINE_LIMIT, Lines, csv_records
 
 READER_VERSION = 3
 CHUNK_ROWS = 4096
+CHUNK_CHARACTERS = 4_000_000  # a chunk of long texts ends behind them: tokenising takes about 40 bytes of memory each
 FLUSH_S = 3.0  # a chunk of a stream is not held back longer than this for want of rows
 _RAW = 500  # characters of a refused row that are kept
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -40,6 +41,7 @@ class Chunk:
 
     first_row: int
     rows_in: int = 0
+    characters: int = 0  # of the usable rows' texts
     tweets: list[Tweet] = field(default_factory=list)
     rejects: list[tuple[int, str, str]] = field(default_factory=list)
 
@@ -70,7 +72,8 @@ def chunks(source: Source) -> Iterator[Chunk]:
             record, broken = _END, err
         if record is _END:
             break
-        if chunk.rows_in == CHUNK_ROWS or (streams and _due(record, chunk, began)):
+        full = chunk.rows_in == CHUNK_ROWS or chunk.characters >= CHUNK_CHARACTERS
+        if full or (streams and _due(record, chunk, began)):
             yield chunk
             chunk, began = Chunk(rows), time.monotonic()
         if record is None:
@@ -123,6 +126,7 @@ def _add(chunk: Chunk, record: Record, source: Source) -> None:
     tweet = problem or to_tweet(row, source, line)
     if isinstance(tweet, Tweet):
         chunk.tweets.append(tweet)
+        chunk.characters += len(tweet.text)
     else:
         chunk.refuse(line, tweet, raw if isinstance(raw, str) else ",".join(raw))
 

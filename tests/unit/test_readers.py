@@ -268,3 +268,13 @@ def test_a_stream_is_given_away_in_time_and_wakes_its_reader(monkeypatch):
     rest = [chunk for chunk in stream if chunk.rows_in]
     assert [tweet.tweet_id for chunk in rest for tweet in chunk.tweets] == ["2", "3"]
     os.close(incoming)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.ndjson", "a.parquet"])
+def test_long_texts_end_a_chunk_at_the_same_rows_each_time(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(readers, "CHUNK_CHARACTERS", 1000)
+    frame = pl.DataFrame({"tweet_id": [str(n) for n in range(20)], "text": ["x" * 300] * 10 + ["y" * 2000] + ["z"] * 9})
+    write = {"a.csv": frame.write_csv, "a.ndjson": frame.write_ndjson, "a.parquet": frame.write_parquet}[name]
+    write(tmp_path / name)
+    cut = [[(chunk.first_row, chunk.rows_in) for chunk in chunks(Source(tmp_path / name))] for _ in range(2)]
+    assert cut == [[(0, 4), (4, 4), (8, 3), (11, 9)]] * 2
