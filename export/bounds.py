@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from camembias.bundle import Manifest
-from camembias.scoring import Logits, margins
+from camembias.scoring import Logits, margins, probabilities
 
 SAFETY = 1.5  # the parity texts are a sample: the stream may hold worse
 
@@ -68,8 +68,7 @@ def decisions_that_differ(fp32: Logits, stored: Logits, manifest: Manifest) -> i
 
 def best_p(logits: Logits, temperature: float) -> npt.NDArray[np.float32]:
     """Probability of the best label, (texts,)."""
-    shifted = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
-    return np.asarray(1 / shifted.sum(axis=1), dtype=np.float32)
+    return np.asarray(probabilities(logits, temperature).max(axis=1))
 
 
 def _rounded_up(bound: float) -> float:
