@@ -80,11 +80,14 @@ def _bury(store: Store, tweet_ids: Collection[str]) -> None:
 
 def _texts(store: Store, tweet_ids: Collection[str]) -> set[str]:
     with store.shared():
-        frames = [
-            store.scan(table).filter(pl.col("tweet_id").is_in(tweet_ids)).select("text").drop_nulls().collect()
-            for table in ("tweets", "request_texts")
-        ]
+        frames = [_texts_in(store, "tweets", tweet_ids)]
+    with store.alone():  # else a worker may remove a part of these as it is read
+        frames += [_texts_in(store, "request_texts", tweet_ids)]
     return {text for frame in frames for text in frame["text"]}
+
+
+def _texts_in(store: Store, table: str, tweet_ids: Collection[str]) -> pl.DataFrame:
+    return store.scan(table).filter(pl.col("tweet_id").is_in(tweet_ids)).select("text").drop_nulls().collect()
 
 
 def _holding(store: Store, found: Erased) -> list[str]:
@@ -100,7 +103,7 @@ def _holding(store: Store, found: Erased) -> list[str]:
 
 
 def _batches(store: Store, tweet_ids: Collection[str]) -> list[str]:
-    with store.shared():
+    with store.alone():  # as above
         tables = ("requests", "request_texts")
         asked = {path.stem for table in tables for path in _parts_with(store, table, tweet_ids)}
     return sorted(asked | attempts.naming(store, tweet_ids))

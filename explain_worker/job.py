@@ -86,7 +86,8 @@ def explain_batch(store: Store, model: Model, request: ExplainRequest, worker: s
                 _work(store, model, whole, trail, worker, time.monotonic() + budget_s)
         left = len(_missing(store, request.batch, asked))
         if not left:
-            store.part("request_texts", request.batch).unlink(missing_ok=True)  # they have served
+            with store.shared():  # not while `forget` reads it
+                store.part("request_texts", request.batch).unlink(missing_ok=True)  # they have served
             trail.remove()
     return left
 
