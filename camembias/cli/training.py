@@ -72,6 +72,8 @@ def train(
 
     Example: camembias train tweets.csv --out models/mine --label-column topic --base-model tiny
     """
+    from camembias.bundle import MANIFEST
+
     with needs("train"):
         from train import finetune, table
         from train.classifier import Options
@@ -94,6 +96,8 @@ def train(
     if not json_:
         _show_table(found)
         _show_plan(plan)
+        if (out_ / MANIFEST).exists():
+            out.print(f"[yellow]note[/yellow]: the model in {escape(str(out_))} is replaced once this one is trained")
     with step_bar() as tell:
         bundle = finetune.train(plan, out_, tell, resume)
     _show(bundle, json_)
