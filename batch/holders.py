@@ -33,8 +33,7 @@ def holders(store: Store, targets: Collection[str], count: int) -> dict[str, lis
     Of tweets with one text only the first is taken: forty retweets say what one says. Every author's first tweet comes
     before any author's second, each time smallest permanent random number first, and where ten or more wrote some, a
     fourth of one author is left out: an effect's error is by author, and 200 tweets of which one person wrote half
-    say little of others. Reads one part at a time, and cuts only texts in which some target occurs as a run of
-    characters.
+    say little of others.
     """
     seed = seed_of(store)
     best: dict[str, dict[str, Holder]] = {word: {} for word in targets}

@@ -28,21 +28,17 @@ _CHUNK = 1024  # tweets classified at once: bounds memory, and lets the progress
 
 @dataclass(frozen=True, slots=True)
 class Recounted:
-    """A tweet of the recount: its stored label, its words of the recount, and control words to take out instead."""
+    """A tweet of the recount: its stored label, its words of the recount, and control words to take out instead.
+
+    With what is then left of it: "" where that is nothing, or there is no control word.
+    """
 
     tweet_id: str
-    text: str
     label: str
     words: tuple[str, ...]
     others: tuple[str, ...]
-
-    @property
-    def without(self) -> str:
-        return replaced(self.text, self.words)
-
-    @property
-    def without_others(self) -> str:
-        return replaced(self.text, self.others)
+    without: str
+    without_others: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,8 @@ def _recounted(tweet_id: str, text: str, label: str, suspects: set[str], control
     inside = {span.word for span in words(text)}
     mine = sorted(inside & suspects)
     drawn = sorted(inside & controls - suspects, key=lambda word: by_chance(tweet_id, word))[: len(mine)]
-    return Recounted(tweet_id, text, label, tuple(mine), tuple(sorted(drawn)))
+    left = replaced(text, drawn) if drawn else ""
+    return Recounted(tweet_id, label, tuple(mine), tuple(sorted(drawn)), replaced(text, mine), left)
 
 
 def recount(
@@ -107,7 +104,7 @@ def recount(
                 "others": one.others,
                 "label": one.label,
                 "label_without": labels.get(one.without, one.label),
-                "label_without_others": labels.get(one.without_others, one.label) if one.others else one.label,
+                "label_without_others": labels.get(one.without_others, one.label),
             }
             for one in tweets
         ]
