@@ -1,8 +1,9 @@
 """int8 for all, fp32 for those whose label or abstention int8 cannot be trusted with.
 
-What is stored must depend on nothing but the text and the model, while logits also depend on the other tweets of
-a batch: by up to the bound measured at export in int8, by about 1e-6 in fp32. So a tweet whose decision is within the
-bound is scored again in fp32, and one whose decision is within `TIE` there is scored once more, alone.
+What is stored must depend on nothing but the text and the model, while last bits of logits also depend on the other
+tweets of a batch: by about 1e-6 in fp32, and in int8 where they turn a code, far below the bound measured at export. So
+a tweet whose decision is within the bound is scored again in fp32, and one whose decision is within `TIE` there is
+scored once more, alone.
 """
 
 from __future__ import annotations

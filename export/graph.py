@@ -5,15 +5,12 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import shutil
 import tempfile
-from collections.abc import Collection
 from pathlib import Path
 
 from camembias.bundle import Layout
 from camembias.checkpoint import known_architecture
 from export.first_token import keep_first_token
-from export.layers import layer_of
 
 OPSET = 18
 
@@ -41,25 +38,6 @@ def export_fp32(layout: Layout, target: Path) -> bool:
     shortened = keep_first_token(model)
     onnx.save(model, str(target))
     return shortened
-
-
-def quantise_dynamic(fp32: Path, names: Collection[str], target: Path) -> None:
-    """Dynamic int8 per channel on the products of the layers in `names`; all else stays fp32."""
-    import onnx
-    from optimum.onnxruntime import ORTQuantizer
-    from optimum.onnxruntime.configuration import AutoQuantizationConfig
-
-    graph = onnx.load(str(fp32), load_external_data=False).graph
-    chosen = [node.name for node in graph.node if node.op_type == "MatMul" and layer_of(node) in names]
-    settings = AutoQuantizationConfig.avx512_vnni(is_static=False, per_channel=True)
-    settings.operators_to_quantize = ["MatMul"]
-    settings.reduce_range = True  # see export/static_int8.py
-    settings.nodes_to_quantize = chosen or [""]  # no name at all would mean every product
-    with tempfile.TemporaryDirectory(prefix="camembias-int8-") as folder, _quiet():
-        shutil.copyfile(fp32, Path(folder) / "model.onnx")
-        quantizer = ORTQuantizer.from_pretrained(folder, file_name="model.onnx")
-        quantizer.quantize(save_dir=folder, quantization_config=settings, file_suffix="int8")
-        shutil.copyfile(Path(folder) / "model_int8.onnx", target)
 
 
 @contextlib.contextmanager

@@ -22,12 +22,11 @@ from camembias.files import replacing
 from camembias.reference import torch_logits
 from camembias.scoring import Logits, Scorer
 from camembias.settings import cpu_count
-from export import bounds, card, graph, layers, parity, static_int8
+from export import bounds, card, graph, int8, layers, parity
 from export.texts import PARITY_TEXTS, Texts
 
 Step = Callable[[str, float | None], AbstractContextManager[Callable[[float], None]]]  # title, amount of work
 _NEIGHBOURS = (64, 7)  # texts scored together in the batchings that are tried beside the sorted one
-_CALIBRATED = 9  # one text in so many, odd: the bounds are measured on texts mostly new to the scales, in either half
 _ALONE = 32  # stress texts also scored in batches of one
 
 
@@ -73,34 +72,25 @@ def _link(source: str, target: str) -> None:
 
 
 def _judged(made: Bundle, texts: Texts, step: Step) -> Manifest:
-    """The manifest with parity and bounds, int8 made by the first recipe that passes the gate, or left out."""
+    """The manifest with parity and bounds, int8 made and judged, or left out with the reason."""
     with step("PyTorch", len(texts.all)) as advance:
         reference = torch_logits(made, texts.all, advance)
     with step("fp32 against PyTorch", len(texts.all)) as advance:
         fp32 = _scorer(made, made.layout.onnx).logits(texts.all, advance)
     _refuse_wrong_fp32(made.layout, float(np.abs(reference - fp32).max()))
     report = parity.report(reference, {"fp32": fp32}, texts, made.manifest.labels)
-    refused: dict[str, str] = {}
-    for name, recipe in RECIPES.items():
-        try:
-            runs = _int8_runs(made, recipe, texts, step)
-        except (CamembiasError, OSError):  # the bundle or the disk is to blame, and fp32 would fare no better
-            raise
-        except Exception as err:  # of whatever makes or runs the graph, which knows some architectures and not others
-            refused[name] = f"it cannot be made ({type(err).__name__}: {' '.join(str(err).split())[:160]})"
-            continue
-        if not layers.any_in_int8(made.layout.onnx_int8):
-            refused[name] = "none of its products is in int8"
-            continue
+    runs = _int8_runs(made, texts, step)
+    if isinstance(runs, str):
+        why: str | None = runs
+    else:
         report, found, why = _measured(made, reference, fp32, runs, texts)
-        report["int8"] |= {"recipe": name, "served": why is None, "refused": refused}
-        if why is None:
-            report["sentence"] = f"int8 ({name} scales) serves; what it cannot be trusted with is scored again in fp32."
-            return replace(made.manifest, parity=report, rescore_margin=found.margin, rescore_p=found.p)
-        refused[name] = why
+    report["int8"] = report.get("int8", {}) | {"served": why is None, "refused": why}
+    report["cpu"] = _cpu()
+    if why is None:
+        report["sentence"] = "int8 serves; what it cannot be trusted with is scored again in fp32."
+        return replace(made.manifest, parity=report, rescore_margin=found.margin, rescore_p=found.p)
     made.layout.onnx_int8.unlink(missing_ok=True)
-    report.setdefault("int8", {"served": False, "refused": refused})
-    report |= {"cpu": _cpu(), "sentence": f"int8 is left out because {list(refused.values())[-1]}; fp32 serves."}
+    report["sentence"] = f"int8 is left out because {why}; fp32 serves."
     return replace(made.manifest, parity=report, rescore_margin=None, rescore_p=None)
 
 
@@ -118,7 +108,6 @@ def _measured(
     report = max(reports, key=lambda one: float(one["held_out"]["macro_f1_drop"]))
     stored = [bounds.stored(fp32, run, found, made.manifest) for run in runs]
     report |= {
-        "cpu": _cpu(),
         "neighbours_max_abs_logit": float(max(np.abs(run - runs[0]).max() for run in runs)),
         "rescored_share": float(found.rescored(runs[0], made.manifest)[: texts.parity].mean()),
         "stored_differ": max(bounds.decisions_that_differ(fp32, run, made.manifest) for run in stored),
@@ -133,29 +122,25 @@ def _measured(
     return report, found, why
 
 
-def _static(made: Bundle, texts: Texts, step: Step) -> None:
-    calibration = texts.all[::_CALIBRATED]
-    with step("calibration", len(calibration)) as advance:
-        ranges = static_int8.input_ranges(made, calibration, advance)
-    with replacing(made.layout.onnx_int8) as target, step("int8 graph", None):
-        static_int8.quantise(made.layout.onnx, ranges, target)
+def _int8_runs(made: Bundle, texts: Texts, step: Step) -> list[Logits] | str:
+    """Makes the int8 graph. Its logits of all texts in several batchings; or, in words, why there are none."""
+    try:
+        with replacing(made.layout.onnx_int8) as target, step("int8 graph", None):
+            int8.quantise(made.layout.onnx, layers.of_the_body(load_model(made.layout)), target)
+        if not layers.any_in_int8(made.layout.onnx_int8):
+            return "none of its products is in int8"
+        return _among_neighbours(made, texts, step)
+    except (CamembiasError, OSError):  # the bundle or the disk is to blame, and fp32 would fare no better
+        raise
+    except Exception as err:  # of whatever makes or runs the graph, which knows some architectures and not others
+        return f"it cannot be made ({type(err).__name__}: {' '.join(str(err).split())[:160]})"
 
 
-def _dynamic(made: Bundle, texts: Texts, step: Step) -> None:
-    with replacing(made.layout.onnx_int8) as target, step("int8 graph", None):
-        graph.quantise_dynamic(made.layout.onnx, layers.of_the_body(load_model(made.layout)), target)
+def _among_neighbours(made: Bundle, texts: Texts, step: Step) -> list[Logits]:
+    """int8 logits of all texts sorted as the bulk job does, among random neighbours, and some of them alone.
 
-
-Recipe = Callable[[Bundle, Texts, Step], None]  # writes the int8 graph of the bundle
-RECIPES: dict[str, Recipe] = {"static": _static, "dynamic": _dynamic}
-
-
-def _int8_runs(made: Bundle, recipe: Recipe, texts: Texts, step: Step) -> list[Logits]:
-    """int8 logits of all texts in several batchings: sorted as the bulk job does, among random neighbours, alone.
-
-    Where activations are scaled by batch, a tweet's logits depend on its neighbours: the bounds have to cover that.
+    Neighbours should change nothing, but for last bits of fp32 that turn a code: the bounds cover what they do.
     """
-    recipe(made, texts, step)
     scorer = _scorer(made, made.layout.onnx_int8)
     runs = []
     with step("int8 among different neighbours", (1 + len(_NEIGHBOURS)) * len(texts.all)) as advance:

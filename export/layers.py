@@ -8,8 +8,6 @@ import onnx
 import torch
 from onnx import NodeProto
 
-_IN_INT8 = {"MatMulIntegerToFloat", "MatMulInteger", "DynamicQuantizeMatMul"}
-
 
 def of_the_body(model: torch.nn.Module) -> dict[str, torch.nn.Linear]:
     """The linear layers by name, without the head: what follows the base model, and the pooler within it."""
@@ -27,4 +25,6 @@ def layer_of(node: NodeProto) -> str:
 
 
 def any_in_int8(graph: Path) -> bool:
-    return any(node.op_type in _IN_INT8 for node in onnx.load(str(graph), load_external_data=False).graph.node)
+    return any(
+        node.op_type == "MatMulIntegerToFloat" for node in onnx.load(str(graph), load_external_data=False).graph.node
+    )

@@ -72,9 +72,9 @@ def classify(
     from camembias import store as stores
     from camembias.errors import InputError
     from camembias.files import known_encoding
-    from camembias.settings import bound_malloc_arenas
+    from camembias.settings import tune_malloc
 
-    bound_malloc_arenas()
+    tune_malloc()
     if follow is not None and (inputs or not follow.is_dir()):
         raise InputError(f"--follow '{follow}' takes an existing folder and no other input; name the folder only")
     limit = RejectLimit.parse(max_rejects) if max_rejects is not None else None

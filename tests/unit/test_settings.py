@@ -34,8 +34,8 @@ def test_no_telemetry_unless_asked_for():
 
 ARENAS = """
 import ctypes, os, threading
-from camembias.settings import bound_malloc_arenas
-bound_malloc_arenas()
+from camembias.settings import tune_malloc
+tune_malloc()
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.fdopen.restype = ctypes.c_void_p, ctypes.c_void_p
 libc.malloc_info.argtypes, libc.fflush.argtypes = (ctypes.c_int, ctypes.c_void_p), (ctypes.c_void_p,)
@@ -64,3 +64,32 @@ def arenas(**given: str) -> int:
 def test_threads_share_malloc_arenas_unless_asked_otherwise():
     assert arenas() <= max(2, cpu_count())
     assert arenas(MALLOC_ARENA_MAX="30") == 30
+
+
+FAULTS = """
+import ctypes, resource
+from camembias.settings import tune_malloc
+tune_malloc()
+libc = ctypes.CDLL(None)
+libc.malloc.restype, libc.malloc.argtypes, libc.free.argtypes = ctypes.c_void_p, (ctypes.c_size_t,), (ctypes.c_void_p,)
+for number in range(20):
+    activation = libc.malloc(8 << 20)
+    ctypes.memset(activation, 1, 8 << 20)
+    libc.free(activation)
+    if not number:
+        first = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - first)
+"""
+
+
+def faults(**given: str) -> int:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MALLOC_")} | given
+    done = subprocess.run([sys.executable, "-c", FAULTS], env=environment, capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="not glibc")
+def test_freed_megabytes_are_used_again_unless_asked_otherwise():
+    pages = (8 << 20) // os.sysconf("SC_PAGESIZE")
+    assert faults() < pages
+    assert faults(MALLOC_MMAP_THRESHOLD_="131072") > 10 * pages
