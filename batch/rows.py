@@ -11,12 +11,11 @@ from functools import lru_cache
 from typing import Any
 
 from batch.sources import Source
-from camembias.columns import first_filled, guesses, named
+from camembias.columns import first_filled, guesses, named, rounded_id
 from camembias.lines import TEXT_LIMIT
 
 ID_LIMIT = 128  # characters
 
-_ROUNDED = re.compile(r"[+-]?\d*[.,]\d*(?:[eE][+-]?\d+)?|[+-]?\d+[eE]\+?\d+")
 _TIMES = (  # beside ISO 8601
     "%a %b %d %H:%M:%S %z %Y",  # "Wed Oct 10 20:19:24 +0000 2018", as the old API wrote
     *("%d/%m/%Y %H:%M:%S", "%d/%m/%Y %H:%M", "%d/%m/%Y"),  # as a French spreadsheet does: the day comes first
@@ -84,7 +83,7 @@ def printable(raw: str) -> str:
 def _bad_id(tweet_id: Any) -> str | None:
     if tweet_id is None:
         return "no id"
-    if isinstance(tweet_id, float) or (isinstance(tweet_id, str) and _ROUNDED.fullmatch(tweet_id.strip())):
+    if rounded_id(tweet_id):
         return f"id {tweet_id!r:.60} is a rounded number: export ids as text"
     if isinstance(tweet_id, bool) or not isinstance(tweet_id, int | str):
         return f"id is neither text nor a whole number: {tweet_id!r:.60}"

@@ -17,6 +17,7 @@ GUESSES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 _ROUNDED = re.compile(r"[+-]?\d+(?:[.,]\d+[eE]\+?|[eE]\+)\d+")  # no handle holds a point or a plus
+_ROUNDED_ID = re.compile(r"[+-]?\d*[.,]\d*(?:[eE][+-]?\d+)?|[+-]?\d+[eE]\+?\d+")  # of a tweet
 _EXACT = 2**53  # whole numbers below it are exact as floats
 
 
@@ -59,3 +60,8 @@ def named(value: Any) -> str | None:
     if isinstance(value, str):
         return None if _ROUNDED.fullmatch(value.strip()) else value
     return str(value) if isinstance(value, int) else None
+
+
+def rounded_id(value: Any) -> bool:
+    """Whether a tweet's id went through a program that made a number of it, and so may stand for many."""
+    return isinstance(value, float) or (isinstance(value, str) and _ROUNDED_ID.fullmatch(value.strip()) is not None)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
-from camembias.columns import GUESSES, alternatives, first_filled, guess, named
+from camembias.columns import GUESSES, alternatives, first_filled, guess, named, rounded_id
 from camembias.errors import InputError
 from camembias.text import normalise
 from train import duplicates, records
@@ -132,7 +132,7 @@ def _tweet(
     if row is None:
         return {}, "row cannot be read"
     raw, label, text, author = (first_filled(row, cells.get(role, ())) for role in _CELLS)
-    if isinstance(raw, float) or "e+" in str(raw).lower():
+    if rounded_id(raw):
         raise InputError(f"'{path}' has the id {raw!r}, a number rounded by a program: export ids as text")
     label = unicodedata.normalize("NFC", "" if label is None else named(label) or str(label)).strip()
     labels.add(label)

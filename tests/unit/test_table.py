@@ -171,6 +171,8 @@ def test_an_author_who_is_a_rounded_number_is_not_known(tmp_path):
         ({}, {"columns": table.Columns(text="body")}, "no column 'body'; it has: tweet_id, text"),
         ({}, {"drop": ["nucléaire"]}, "no label 'nucléaire'"),
         ({"tweet_id": "1.5e+18"}, {}, "export ids as text"),
+        ({"tweet_id": "1,61E18"}, {}, "export ids as text"),
+        ({"tweet_id": "1610000000000000000.0"}, {}, "export ids as text"),
         ({"label": "seul"}, {}, "label 'avion' has 2 example"),
         ({}, {"drop": ["avion"]}, "a classifier needs two"),
         ({}, {"encoding": "utf-99"}, "--encoding 'utf-99' is unknown"),
