@@ -127,12 +127,20 @@ def _show_recount(model: Path, store: Path, tweets: int) -> None:
         return
     auditing.step("recounting the labels without the words that are confirmed")
     recount.recount(model, store)
-    truth = _invented(tweets)["label"].value_counts(normalize=True, name="truth")
+    stream = _invented(tweets)
+    truth = stream["label"].value_counts(normalize=True, name="truth")
     shares = catalog.run_query(found, sqlfiles.query("recounted_shares")).join(truth, on="label")
     off = {name: (shares[name] - shares["truth"]).abs().sum() / 2 for name in ("share", "share_without")}
+    latest = "SEMI JOIN (SELECT recount FROM recounts ORDER BY computed_at DESC LIMIT 1) USING (recount)"
+    names = ("label", "label_without", "label_without_others")
+    recounted = catalog.run_sql(found, f"SELECT tweet_id, {', '.join(names)} FROM recounted {latest}")
+    told = recounted.join(stream.select("tweet_id", truth="label"), on="tweet_id")
+    right = {name: (told[name] == told["truth"]).sum() / len(told) for name in names}
     out.print(
-        f"the true labels are known here: in all the shares are off by {100 * off['share']:.1f} points as classified, "
-        f"by {100 * off['share_without']:.1f} without the words"
+        f"the true labels are known here: of these tweets {right['label']:.1%} have theirs as classified, "
+        f"{right['label_without']:.1%} without the words, {right['label_without_others']:.1%} without control words\n"
+        f"in all the shares are off by {100 * off['share']:.1f} points as classified, by "
+        f"{100 * off['share_without']:.1f} without the words: what else the model gets wrong stays"
     )
 
 
