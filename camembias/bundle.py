@@ -100,6 +100,7 @@ class Manifest:
     max_length: int
     data: dict[str, Any]
     metrics: dict[str, Any]
+    base_revision: str | None = None  # the hub's commit, or sha256 of the folder's weights and tokenizer
     normaliser: int = NORMALISER_VERSION
     serving_version: str | None = None
     training_salt: str | None = None  # hex; of the hashes in training_words.parquet
@@ -143,17 +144,18 @@ class Bundle:
 def model_version(layout: Layout, labels: Labels) -> str:
     """sha256 over weights, tokenizer, labels and normaliser version, cut to 12 hex digits."""
     parts = [sha256(layout.checkpoint / name) for name in ("model.safetensors", "tokenizer.json")]
-    return _digest([*parts, *labels.names, str(NORMALISER_VERSION)])
+    return digest([*parts, *labels.names, str(NORMALISER_VERSION)])
 
 
 def serving_version(layout: Layout, manifest: Manifest) -> str:
     """sha256 over the ONNX files and everything that decides a stored label, cut to 12 hex digits."""
     parts = [sha256(path) for path in (layout.onnx, layout.onnx_int8) if path.exists()]
     numbers = (manifest.temperature, manifest.abstain_below, manifest.rescore_margin, manifest.rescore_p)
-    return _digest([*parts, str(manifest.max_length), *map(repr, numbers)])
+    return digest([*parts, str(manifest.max_length), *map(repr, numbers)])
 
 
-def _digest(parts: list[str]) -> str:
+def digest(parts: list[str]) -> str:
+    """sha256 over all of them, cut to the length of a version."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:VERSION_LENGTH]
 
 
@@ -241,11 +243,11 @@ def load(root: Path) -> Bundle:
     if not root.is_dir():
         raise BundleError(f"no model at '{root}'; train one with: camembias train DATA --out {root}")
     manifest = read_manifest(layout)
-    for name, digest in manifest.files.items():
+    for name, checksum in manifest.files.items():
         path = root / name
         if not path.is_file():
             raise BundleError(f"'{path}' is missing from the bundle; copy it again or train again")
-        if sha256(path) != digest:
+        if sha256(path) != checksum:
             raise BundleError(f"'{path}' is not the file the manifest describes; copy the bundle again or export again")
     if manifest.exported_from not in (None, manifest.model_version):
         raise BundleError(

@@ -24,18 +24,22 @@ _OFFSET_POSITIONS = {"camembert", "roberta", "xlm-roberta", "longformer"}
 
 
 def load_tokenizer(layout: Layout, max_length: int, marked: bool = False) -> Tokenizer:
-    """The fast tokenizer, truncating to `max_length` tokens. It never pads: that is done where batches are made.
-
-    What a tweet holds is text, be it `<mask>`: no special token comes from it, but for the unknown one. `marked` is for
-    texts in which the program itself has written special tokens.
-    """
+    """The fast tokenizer of a bundle, as `prepared` makes it."""
     try:
         from tokenizers import Tokenizer
     except ImportError as err:
         raise MissingExtra("tokenizers", "batch") from err
     if not layout.tokenizer.exists():
         raise BundleError(f"'{layout.tokenizer}' is missing; the bundle needs a fast tokenizer: train it again")
-    tokenizer = Tokenizer.from_file(str(layout.tokenizer))
+    return prepared(Tokenizer.from_file(str(layout.tokenizer)), max_length, marked)
+
+
+def prepared(tokenizer: Tokenizer, max_length: int, marked: bool = False) -> Tokenizer:
+    """`tokenizer` itself, truncating to `max_length` tokens. It never pads: that is done where batches are made.
+
+    What a tweet holds is text, be it `<mask>`: no special token comes from it, but for the unknown one. `marked` is for
+    texts in which the program itself has written special tokens.
+    """
     tokenizer.no_padding()
     tokenizer.enable_truncation(max_length)
     if not marked:

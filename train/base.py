@@ -13,11 +13,14 @@ from typing import Any
 
 import torch
 from huggingface_hub import HfApi
+from tokenizers import Tokenizer
 from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, AutoTokenizer
 from transformers import logging as transformers_logging
 
 from camembias import bundle
+from camembias.checkpoint import prepared
 from camembias.errors import InputError
+from camembias.files import sha256
 from camembias.labels import Labels
 from train import tiny
 
@@ -74,6 +77,20 @@ def masked(name: str, texts: Sequence[str], max_length: int, seed: int) -> tuple
         return tokenizer, tiny.masked(len(tokenizer), max_length)
     torch.manual_seed(seed)
     return _load(AutoModelForMaskedLM, name, max_length)
+
+
+def revision(name: str, model: Any) -> str | None:
+    """Which weights a loaded `model` began with: the hub's commit, a digest of a folder's files; None for `tiny`."""
+    folder = Path(resolve(name))
+    if name == TINY or not folder.is_dir():
+        return getattr(model.config, "_commit_hash", None)
+    files = sorted({*folder.glob("*.safetensors"), folder / "tokenizer.json"})
+    return bundle.digest([sha256(path) for path in files])
+
+
+def as_served(tokenizer: Any, max_length: int, marked: bool = False) -> Tokenizer:
+    """A copy of the fast tokenizer, cutting texts into what the bundle will cut them into once it serves."""
+    return prepared(Tokenizer.from_str(tokenizer.backend_tokenizer.to_str()), max_length, marked)
 
 
 def small(name: str) -> bool:

@@ -46,7 +46,8 @@ def _short(found: dict[str, Any]) -> Iterator[str]:
 
 def _identity(manifest: Manifest) -> Iterator[str]:
     served = f"; serving version `{manifest.serving_version}`" if manifest.serving_version else ""
-    yield f"- Fine-tuned from `{manifest.base_model}`; model version `{manifest.model_version}`{served}."
+    revision = f" (revision `{manifest.base_revision}`)" if manifest.base_revision else ""
+    yield f"- Fine-tuned from `{manifest.base_model}`{revision}; model version `{manifest.model_version}`{served}."
     yield f"- It reads at most {manifest.max_length} tokens of a tweet."
     yield "- Its files are listed with checksums in `manifest.json`, its numbers in `metrics.json`."
 

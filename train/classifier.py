@@ -53,9 +53,10 @@ class Classifier:
     recipe: loop.Recipe
     history: list[dict[str, float]]  # epoch and macro-F1 on the validation split
 
-    def logits(self, texts: Sequence[str]) -> Logits:
-        """Logits (texts, labels) in fp32, in the order of `texts`, which are normalised."""
-        ids = self.tokenizer(list(texts), truncation=True, max_length=self.max_length)["input_ids"]
+    def logits(self, texts: Sequence[str], marked: bool = False) -> Logits:
+        """Logits (texts, labels) in fp32, in the order of `texts`, which are normalised; `marked` as in `prepared`."""
+        cut = base.as_served(self.tokenizer, self.max_length, marked).encode_batch(texts)
+        ids = [encoding.ids for encoding in cut]
         found: Logits = np.zeros((len(ids), self.model.config.num_labels), dtype=np.float32)
         self.model.eval()
         for batch in token_batches([len(row) for row in ids], _TOKEN_BUDGET):
@@ -69,7 +70,8 @@ class Tweets(torch.utils.data.Dataset[dict[str, Any]]):
     """Token ids and label of each row."""
 
     def __init__(self, tokenizer: Any, rows: pl.DataFrame, labels: Labels, max_length: int) -> None:
-        self.ids = tokenizer(rows["text"].to_list(), truncation=True, max_length=max_length)["input_ids"]
+        cut = base.as_served(tokenizer, max_length).encode_batch(rows["text"].to_list())
+        self.ids = [encoding.ids for encoding in cut]
         self.labels = labels.ids(rows["label"].to_list())
 
     @property

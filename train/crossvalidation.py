@@ -27,7 +27,7 @@ def score(
 ) -> tuple[Logits, dict[str, Logits]]:
     """Logits (texts, labels) of the texts and of each of their rewritings."""
     variants = rewrite(texts, labels, model.tokenizer.mask_token)
-    return model.logits(texts), {name: model.logits(changed) for name, changed in variants.items()}
+    return model.logits(texts), {name: model.logits(changed, marked=True) for name, changed in variants.items()}
 
 
 def out_of_fold(

@@ -144,6 +144,7 @@ def _write(
         model_version=bundle.model_version(layout, made.labels),
         labels=made.labels.names,
         base_model=base.resolve(made.options.base_model),
+        base_revision=base.revision(made.options.base_model, kept.model),
         max_length=made.options.max_length,
         data=_describe(made, kept),
         metrics=judged.metrics,

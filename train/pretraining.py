@@ -53,8 +53,9 @@ class Texts(torch.utils.data.Dataset[dict[str, Any]]):
     def __init__(self, tokenizer: Any, texts: list[str], max_length: int) -> None:
         ids = [np.zeros(0, dtype=np.int32)]
         self.lengths: list[int] = []
+        cutter = base.as_served(tokenizer, max_length)
         for start in range(0, len(texts), _CHUNK):
-            rows = tokenizer(texts[start : start + _CHUNK], truncation=True, max_length=max_length)["input_ids"]
+            rows = [encoding.ids for encoding in cutter.encode_batch(texts[start : start + _CHUNK])]
             self.lengths += map(len, rows)
             ids.append(np.fromiter(chain.from_iterable(rows), dtype=np.int32))
         self.ids, self.ends = np.concatenate(ids), np.cumsum(self.lengths)
@@ -100,6 +101,7 @@ def pretrain(
         after = held_out_loss(model, unseen, collate)
         record = {
             "base_model": base.resolve(options.base_model),
+            "base_revision": base.revision(options.base_model, model),
             "from_tiny": base.small(options.base_model),
             "rows": corpus.rows,
             "texts": len(corpus.train),

@@ -36,7 +36,7 @@ def provenance(row: Mapping[str, Any], say: Wording) -> list[tuple[str, str]]:
     manifest = json.loads(row["manifest"] or "{}")
     data, training = manifest.get("data", {}), manifest.get("data", {}).get("training", {})
     facts: dict[str, Any] = {name: row[name] for name in ("model_version", "serving_version", "labels")}
-    facts |= {name: manifest.get(name) for name in ("base_model", "max_length", "normaliser")}
+    facts |= {name: manifest.get(name) for name in ("base_model", "base_revision", "max_length", "normaliser")}
     facts |= {"training_tweets": data.get("tweets"), "training_authors": data.get("authors")}
     facts |= {"fingerprint": data.get("fingerprint"), "seen_at": row["seen_at"]}
     facts["training"] = ", ".join(f"{key} {value}" for key, value in training.items()) or None

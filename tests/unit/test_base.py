@@ -1,11 +1,14 @@
 """What training starts from: weights that fit, a mask token, and rates for what is as small as `tiny`."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import constants
 from safetensors.torch import load_file, save_file
+from transformers.utils import hub
 
 from camembias.errors import InputError
 from camembias.labels import Labels
@@ -79,3 +82,27 @@ def test_texts_of_pretraining_are_what_the_tokenizer_says_however_they_are_cut(t
     assert [rows[row]["input_ids"] for row in range(len(rows))] == expected
     assert rows.lengths == list(map(len, expected))
     assert len(pretraining.Texts(tokenizer, [], 16)) == 0
+
+
+def test_the_revision_of_a_folder_is_that_of_its_files(folder):
+    def revision() -> str | None:
+        return base.revision(str(folder), base.classifier(str(folder), [], LABELS, 64, 0)[1])
+
+    first = revision()
+    assert first == revision()
+    respelled(folder, lambda key: [key.removeprefix("roberta.")])
+    assert revision() != first
+    assert base.revision("tiny", base.classifier("tiny", ["un tweet"] * 9, LABELS, 64, 0)[1]) is None
+
+
+def test_the_revision_of_a_hub_s_model_is_its_commit(folder, tmp_path_factory, monkeypatch):
+    commit, cache = "0123456789abcdef0123456789abcdef01234567", tmp_path_factory.mktemp("cache")
+    there = cache / "models--almanach--camembert-base"
+    (there / "refs").mkdir(parents=True)
+    (there / "refs" / "main").write_text(commit, encoding="utf-8")
+    shutil.copytree(folder, there / "snapshots" / commit)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(hub, "TRANSFORMERS_CACHE", str(cache))
+    monkeypatch.setattr(base, "_reachable", lambda name: False)
+    for name in ("camembert-base", "almanach/camembert-base"):
+        assert base.revision(name, base.classifier(name, [], LABELS, 64, 0)[1]) == commit

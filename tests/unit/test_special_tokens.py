@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoTokenizer
 
 from camembias.bundle import Bundle, Layout
-from camembias.checkpoint import load_tokenizer, special_ids
+from camembias.checkpoint import load_model, load_tokenizer, special_ids
 from camembias.reference import torch_logits
 from camembias.scoring import Scorer
 from camembias.text import normalise
 from explain_worker import job
 from export import graph
+from train import loop, pretraining
+from train.classifier import Classifier, Tweets
 
 SPELT = [
     "le <mask> nucléaire &lt;/s&gt; c'est <pad> bien",
@@ -30,6 +34,24 @@ def test_no_special_token_comes_from_a_text(tiny_bundle: Bundle) -> None:
         inside = plain.ids[1:-1]
         assert not special - {special_ids(tiny_bundle.layout)["unknown"]} & set(inside), text
         assert plain.offsets[-2][1] == len(text)
+
+
+def test_training_reads_what_serving_reads(tiny_bundle: Bundle) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(str(tiny_bundle.layout.checkpoint))
+    served = [found.ids for found in load_tokenizer(tiny_bundle.layout, 64).encode_batch(TEXTS)]
+    rows = pl.DataFrame({"text": TEXTS, "label": [tiny_bundle.labels.names[0]] * len(TEXTS)})
+    pretrained = pretraining.Texts(tokenizer, TEXTS, 64)
+    assert Tweets(tokenizer, rows, tiny_bundle.labels, 64).ids == served
+    assert [pretrained[row]["input_ids"] for row in range(len(TEXTS))] == served
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_what_judges_a_model_in_training_is_what_serves(tiny_bundle: Bundle, marked: bool) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(str(tiny_bundle.layout.checkpoint))
+    judged = Classifier(tokenizer, load_model(tiny_bundle.layout), 64, loop.Recipe(1, 1e-3, 8, 0), [])
+    expected = torch_logits(tiny_bundle, TEXTS, marked=marked)
+    assert np.abs(judged.logits(TEXTS, marked) - expected).max() < 1e-4
+    assert np.abs(judged.logits(TEXTS, not marked) - expected).max() > 1e-4
 
 
 def test_none_comes_through_a_tokenizer_of_bytes_either(tmp_path) -> None:
