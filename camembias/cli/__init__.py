@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import typer
@@ -29,7 +31,7 @@ from camembias.cli import (
     worker,
 )
 from camembias.cli.console import errors
-from camembias.errors import CamembiasError
+from camembias.errors import CamembiasError, InputError
 from camembias.settings import no_telemetry
 from camembias.text import printable
 
@@ -80,6 +82,7 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, end)
     try:
+        _refuse_empty(sys.argv[1:])
         code = app(standalone_mode=False, prog_name="camembias")
     except CamembiasError as err:
         _tell(str(err))
@@ -101,6 +104,13 @@ def main() -> None:
         _tell(f"a Parquet file is damaged ({said}); in a store, camembias doctor says which")
         sys.exit(2)
     sys.exit(code or 0)
+
+
+def _refuse_empty(arguments: Sequence[str]) -> None:
+    """No command has a use for an argument that is empty, and as a path it would be the folder one stands in."""
+    for place, argument in enumerate(arguments, start=1):
+        if re.fullmatch(r"(--[a-z-]+=)?", argument):
+            raise InputError(f"argument {place}, '{argument}', is empty; a variable not set? Fill it or leave it out")
 
 
 def _tell(line: str) -> None:

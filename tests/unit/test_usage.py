@@ -39,6 +39,14 @@ def test_what_cannot_be_used_is_one_line(arguments: tuple[str, ...], named: str,
     assert "\x1b[2J" not in done.stderr
 
 
+@pytest.mark.parametrize("arguments", [("classify", "models/m", ""), ("status", "--store="), ("sql", "")])
+def test_an_empty_argument_is_not_the_folder_one_stands_in(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = subprocess.run([*MAIN, *arguments], capture_output=True, encoding="utf-8", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"argument {len(arguments)}, '{arguments[-1]}', is empty" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_help_is_help() -> None:
     assert "Example: camembias sql" in said("sql", "--help").stdout
     assert said("--help").returncode == 0
