@@ -40,12 +40,12 @@ GROUP BY ALL
 # As every view over parts reads them: columns by name, and folders named like columns say nothing.
 _PLAIN = "FROM read_parquet($parts, hive_partitioning = false, union_by_name = true, filename = true)"
 _OF_PARTS = f"SELECT *, parse_filename(filename, true) AS part {_PLAIN}"
-# Texts that may have changed: those of tweets that are new in the index, or newly drawn.
+# Texts that may have changed: those of tweets that are new in the index, newly drawn, or of a design that counts now.
 _CHANGED = """
 WITH fresh AS (
     SELECT tweet_id FROM explanation_index WHERE part IN (SELECT unnest($explanations))
     UNION SELECT tweet_id FROM drawn
-    UNION SELECT tweet_id FROM draws_parts SEMI JOIN designed USING (design_id)
+    UNION SELECT tweet_id FROM draws_parts WHERE design_id IN (SELECT unnest($designs))
 )
 SELECT DISTINCT text_key(text_hash, tweet_id) AS text FROM explanation_index SEMI JOIN fresh USING (tweet_id)
 """
@@ -64,9 +64,11 @@ def renew(ask: Ask, store: Store, copied: bool) -> None:
     """
     labels = dict(ask("SELECT model_version, labels FROM model_labels").iter_rows())
     explanations = _index(ask, store, labels)
-    # before they are read: what changes meanwhile is read again next time
-    sources = {"explanations": explanations, **{table: store.stamps(table) for table in ("draws", "designs")}}
-    _texts(ask, store, {} if copied else sources)
+    drawn = store.stamps("draws")  # before they are read: what changes meanwhile is read again next time
+    counted = ask("FROM counted_designs")
+    designs = {name: "counts" for name in counted["design_id"]}
+    sources = {} if copied else {"explanations": explanations, "draws": drawn, "designs": designs}
+    _texts(ask, store, sources, counted)
     # Texts that were explained twice are looked up in the parts as they are: sums must know what came since the index.
     late = indexing.unread(store, labels, explanations)
     _sums(ask, store, labels, late)
@@ -83,23 +85,19 @@ def _index(ask: Ask, store: Store, labels: Mapping[str, Sequence[str]]) -> dict[
     return indexing.settle(store, labels, held)
 
 
-def _texts(ask: Ask, store: Store, sources: blocks.Sources) -> None:
+def _texts(ask: Ask, store: Store, sources: blocks.Sources, counted: pl.DataFrame) -> None:
     """Look at texts of what is new; at all where something changed or is gone, or nothing is known."""
     new = blocks.added(blocks.known(store), sources)
     if new is None:
-        everything = ask("FROM sampled_texts_of('explanation_index', 'explanations_parts')")
-        blocks.settle(store, everything, None, sources)
+        rows = ask("FROM sampled_texts_of('explanation_index', 'explanations_parts', 'counted')", counted=counted)
+        blocks.settle(store, rows, None, sources)
     elif any(new.values()):
-        drawn, designed = _column(store, "draws", new, "tweet_id"), _column(store, "designs", new, "design_id")
-        changed = ask(_CHANGED, explanations=new["explanations"], drawn=drawn, designed=designed)
+        parts = [store.read("draws", name, ["tweet_id"]) for name in new["draws"]]
+        drawn = pl.concat([pl.DataFrame(schema={"tweet_id": pl.String()}), *parts])
+        changed = ask(_CHANGED, explanations=new["explanations"], designs=new["designs"], drawn=drawn)
         their = ask(_OF_CHANGED, changed=changed)
-        rows = ask("FROM sampled_texts_of('their', 'explanations_parts')", their=their)
+        rows = ask("FROM sampled_texts_of('their', 'explanations_parts', 'counted')", their=their, counted=counted)
         blocks.settle(store, rows, changed["text"], sources)
-
-
-def _column(store: Store, table: str, new: Mapping[str, Sequence[str]], column: str) -> pl.DataFrame:
-    parts = [store.read(table, name, [column]) for name in new[table]]
-    return pl.concat([pl.DataFrame(schema={column: pl.String()}), *parts])
 
 
 def _sums(ask: Ask, store: Store, labels: Mapping[str, Sequence[str]], late: Sequence[Path]) -> None:

@@ -19,6 +19,6 @@ FROM draws AS w JOIN designs AS d USING (design_id)
 GROUP BY d.model_version, d.method, d.baseline, w.tweet_id;
 COMMENT ON VIEW inclusion IS
     'one row a model, method, baseline and sampled tweet; hand-picked tweets have none and take no part in estimates';
-COMMENT ON COLUMN inclusion.pi IS 'probability that any design of the store draws the tweet, 0 to 1; its weight is 1 / pi';
+COMMENT ON COLUMN inclusion.pi IS 'probability that any design of the store draws the tweet, 0 to 1; estimates take that of sampled_tweets, of designs that are explained';
 COMMENT ON COLUMN inclusion.u IS 'the tweet''s permanent random number, 0 to 1; always under pi';
 COMMENT ON COLUMN inclusion.designs IS 'the designs that drew it';

@@ -1,6 +1,6 @@
 -- What estimates are made from, without its words: from rows of the index of the parts, all of them or some.
 -- Nearly every tweet was explained once, all labels in one batch: no need to look for the latest of each label, which sorts.
-CREATE MACRO sampled_tweets_of(index_rows, explanation_rows) AS TABLE
+CREATE MACRO sampled_tweets_of(index_rows, explanation_rows, design_rows) AS TABLE
 WITH tweets AS MATERIALIZED (
     SELECT
         e.tweet_id, e.model_version, e.method, e.baseline, max(e.text_hash) AS text_hash, max(e.batch) AS batch,
@@ -30,7 +30,8 @@ complete AS (
 ),
 included AS (  -- as the view inclusion, which would look at all draws
     SELECT d.model_version, d.method, d.baseline, w.tweet_id, max(w.pi) AS pi
-    FROM (FROM draws_parts SEMI JOIN query_table(index_rows) USING (tweet_id)) AS w JOIN designs AS d USING (design_id)
+    FROM (FROM draws_parts SEMI JOIN query_table(index_rows) USING (tweet_id)) AS w
+    JOIN query_table(design_rows) AS d USING (design_id)
     GROUP BY d.model_version, d.method, d.baseline, w.tweet_id
 )
 SELECT
@@ -38,17 +39,18 @@ SELECT
 FROM complete AS e JOIN included AS i USING (model_version, method, baseline, tweet_id);
 
 -- A text that forty people share is one observation, not forty: it has one score, which all forty weigh.
-CREATE MACRO sampled_texts_of(index_rows, explanation_rows) AS TABLE
+CREATE MACRO sampled_texts_of(index_rows, explanation_rows, design_rows) AS TABLE
 SELECT
     model_version, method, baseline, text_key(text_hash, tweet_id) AS text,
     arg_min(tweet_id, batch || ' ' || tweet_id) AS tweet_id, count(*) AS tweets,
     sum(1 / pi) AS w, sum((1 - pi) / pi ** 2) AS v, min(batch) AS batch, bit_xor(mark) AS mark
-FROM sampled_tweets_of(index_rows, explanation_rows)
+FROM sampled_tweets_of(index_rows, explanation_rows, design_rows)
 GROUP BY model_version, method, baseline, text_key(text_hash, tweet_id);
 
-CREATE VIEW sampled_tweets AS FROM sampled_tweets_of('explanation_index', 'explanations_parts');
+CREATE VIEW sampled_tweets AS FROM sampled_tweets_of('explanation_index', 'explanations_parts', 'counted_designs');
 COMMENT ON VIEW sampled_tweets IS
     'one row a sampled tweet, model, method and baseline where every label of the model was explained and converged';
 COMMENT ON COLUMN sampled_tweets.text_hash IS 'of the text that was explained';
+COMMENT ON COLUMN sampled_tweets.pi IS 'probability that any of counted_designs draws the tweet, 0 to 1; its weight is 1 / pi';
 COMMENT ON COLUMN sampled_tweets.batch IS 'the last request batch that explained it';
 COMMENT ON COLUMN sampled_tweets.mark IS 'changes when the tweet is explained anew, or its probability';

@@ -1,4 +1,4 @@
--- Refresh keeps the parts as sampled_texts_of('explanation_index', 'explanations_parts') would have them. Of a block's parts
+-- Refresh keeps the parts as sampled_texts_of('explanation_index', 'explanations_parts', 'counted_designs') would have them. Of a block's parts
 -- the last counts: those that it replaced stay for an hour, because queries may be reading them. They are looked up once,
 -- so that a part which comes meanwhile hides nothing.
 CREATE VIEW sampled_texts AS

@@ -22,7 +22,7 @@ LABELS = ("avion", "autre")
 DAY = stores.now()
 SCOPE = {"method": "ig", "baseline": "mask"}
 KEPT = "SELECT * EXCLUDE (block, part) FROM sampled_texts_parts WHERE part IN ('{}')"
-WHOLE = "FROM sampled_texts_of('explanation_index', 'explanations_parts')"
+WHOLE = "FROM sampled_texts_of('explanation_index', 'explanations_parts', 'counted_designs')"
 tweets, texts = st.sampled_from(["t1", "t2", "t3"]), st.sampled_from(["h1", "h2", None])
 MODEL = {"d": "m", "e": "n", "late": "m"}  # of a design
 # A part of explanations (tweet, text, one label only?), of one model; a draw (tweet, probability, design); or a design.
@@ -69,7 +69,8 @@ def agrees(store: Store) -> bool:
     seen = catalog.run_sql(store, "FROM sampled_texts")
     assert seen.sort(seen.columns).equals(whole.select(seen.columns).sort(seen.columns))
     pi = "SELECT model_version, tweet_id, pi FROM {} ORDER BY ALL"
-    there = catalog.run_sql(store, pi.format("inclusion SEMI JOIN sampled_tweets USING (model_version, tweet_id)"))
+    largest = "(SELECT d.model_version, tweet_id, max(pi) AS pi FROM draws JOIN counted_designs AS d USING (design_id) GROUP BY ALL)"
+    there = catalog.run_sql(store, pi.format(f"{largest} SEMI JOIN sampled_tweets USING (model_version, tweet_id)"))
     return kept.equals(whole.select(kept.columns)) and there.equals(catalog.run_sql(store, pi.format("sampled_tweets")))
 
 
@@ -157,9 +158,9 @@ def test_an_explanation_that_comes_between_index_and_texts_is_summed(made, monke
     happens(made, 3, "explanations", [("t1", "h1", False)])
     texts = renewal._texts
 
-    def late(ask, store, sources):
+    def late(*given):
         happens(made, 4, "explanations", [("t1", "h1", False)])
-        texts(ask, store, sources)
+        texts(*given)
 
     with monkeypatch.context() as patched:
         patched.setattr(renewal, "_texts", late)
@@ -237,3 +238,46 @@ def test_blocks_that_stay_are_not_summed_again(made, monkeypatch) -> None:
     monkeypatch.setattr(sums, "read", lambda parts: summed(read.extend(part.stem for part in parts) or parts))
     catalog.refresh(made)
     assert read == ["e3"]
+
+
+def test_a_design_that_still_waits_changes_no_weight(made) -> None:
+    pi = "SELECT tweet_id, pi FROM sampled_tweets ORDER BY ALL"
+    happens(made, 3, "designs", "late")
+    drawn = [f"t{number}" for number in range(1, 21)]
+    rows = [{"design_id": "late", "tweet_id": tweet, "key": "k", "pi": 0.9} for tweet in drawn]
+    put(made, "draws", "w3", rows)
+    for explained in (drawn[2:17], drawn[17:18]):  # with t1 and t2, 17 and 18 of 20
+        catalog.refresh(made)
+        assert catalog.run_sql(made, pi).rows()[:1] == [("t1", 0.5)]
+        assert catalog.run_sql(made, "SELECT sum(w) FROM sampled_texts").item() == 4
+        happens(made, 4 + len(explained), "explanations", [(tweet, tweet, False) for tweet in explained])
+    catalog.refresh(made)
+    assert set(catalog.run_sql(made, pi)["pi"]) == {0.9}
+    assert catalog.run_sql(made, "SELECT sum(w) FROM sampled_texts").item() == pytest.approx(18 / 0.9)
+    assert agrees(made)
+
+
+def test_what_failed_waits_no_more(made) -> None:
+    happens(made, 3, "draws", ("t3", 0.5, "late"))
+    happens(made, 3, "draws", ("t1", 0.9, "late"))
+    happens(made, 4, "draws", ("t4", 0.5, "late"))
+    happens(made, 3, "designs", "late")
+    catalog.refresh(made)
+    assert catalog.run_sql(made, "SELECT design_id FROM counted_designs").rows() == [("d",)]
+    failed = [{"batch": "b", "tweet_id": tweet, "model_version": "m", "failed_at": DAY} for tweet in ("t3", "t4")]
+    put(made, "failures", "f", failed)
+    catalog.refresh(made)
+    assert catalog.run_sql(made, "FROM counted_designs ORDER BY design_id")["met"].to_list() == [1, 1]
+    assert agrees(made)
+
+
+def test_the_first_design_shows_what_is_there_so_far(tmp_path) -> None:
+    store = new_store(tmp_path / "store")
+    for number, tweet in enumerate(["t1", "t2", "t3"]):
+        happens(store, number, "draws", (tweet, 0.5, "d"))
+        happens(store, 10 + number, "draws", (tweet, 0.9, "late"))
+    happens(store, 20, "designs", "d")
+    happens(store, 21, "explanations", [("t1", "h1", False)])
+    happens(store, 22, "designs", "late")
+    catalog.refresh(store)
+    assert catalog.run_sql(store, "SELECT tweet_id, pi FROM sampled_tweets").rows() == [("t1", 0.5)]
