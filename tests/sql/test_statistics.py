@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -279,6 +280,22 @@ def test_the_binomial_deviate_gives_the_exact_tail(n, p, empty_store):
     asked = ", ".join(f"binomial_z({k}, {n}, {p}::DOUBLE)" for k in ks)
     found = ask(empty_store, f"SELECT normal_tail(z) AS p FROM (SELECT unnest([{asked}]) AS z)")["p"]
     assert found.to_numpy() == pytest.approx(stats.binom.sf(np.array(ks) - 1, n, p), rel=0.1)
+
+
+def test_the_binomial_deviate_is_exact_where_a_count_is_what_chance_expects(empty_store):
+    """There the formula is 0 / 0, or one rounding error away from it."""
+    cases = [(32, 90, 91 / 260), (1, 107, 1 / 214), (32, 45, 0.7), (350, 1000, 0.3495), (35_000, 100_000, 0.349995)]
+    cases += [
+        (math.floor(n * labelled / of + 0.5) + more, n, labelled / of)
+        for of, n in ((260, 90), (1000, 350), (400, 210), (214, 107), (3, 45))
+        for labelled in range(1, of, max(1, of // 40))
+        for more in (0, 1)
+    ]
+    cases = [(k, n, p) for k, n, p in cases if 1 <= k <= n]
+    asked = ", ".join(f"binomial_z({k}, {n}, {p!r}::DOUBLE)" for k, n, p in cases)
+    found = ask(empty_store, f"SELECT normal_tail(z) AS p FROM (SELECT unnest([{asked}]) AS z)")["p"]
+    k, n, p = (np.array(each) for each in zip(*cases, strict=True))
+    assert found.to_numpy() == pytest.approx(stats.binom.sf(k - 1, n, p), abs=0.02)
 
 
 def test_tails_of_the_normal_and_of_student(empty_store):
