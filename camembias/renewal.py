@@ -66,7 +66,7 @@ def renew(ask: Ask, store: Store, copied: bool) -> None:
     explanations = _index(ask, store, labels)
     drawn = store.stamps("draws")  # before they are read: what changes meanwhile is read again next time
     counted = ask("FROM counted_designs")
-    designs = {name: "counts" for name in counted["design_id"]}
+    designs = dict.fromkeys(counted["design_id"], "counts")
     sources = {} if copied else {"explanations": explanations, "draws": drawn, "designs": designs}
     _texts(ask, store, sources, counted)
     # Texts that were explained twice are looked up in the parts as they are: sums must know what came since the index.

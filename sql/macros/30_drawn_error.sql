@@ -1,4 +1,5 @@
--- Standard error of the mean of n values drawn without replacement from `size`, from their sum and the sum of their
--- squares: sqrt((1 - n / size) * variance / n) (Cochran 1977, section 2.5). 0 where all were drawn; null for one.
-CREATE MACRO drawn_error(total, squares, n, size) AS
-    sqrt((1 - n / size) * greatest(0, squares - total ** 2 / n) / nullif(n - 1, 0) / n);
+-- Standard error of the mean of n values of -1, 0 and 1, of which some are gained (1) and some lost (-1), drawn without
+-- replacement from `size`: sqrt((1 - n / size) * variance / n), 0 where all were drawn. Half a value is added to either kind,
+-- and two to n (Agresti and Min 2005): that none of a few changed does not say that none of all would.
+CREATE MACRO drawn_error(gained, lost, n, size) AS
+    sqrt((1 - n / size) * ((gained + lost + 1) / (n + 2) - ((gained - lost) / (n + 2)) ** 2) / (n + 2));

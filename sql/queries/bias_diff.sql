@@ -11,11 +11,19 @@ WITH one AS (
     SELECT model_version, method, baseline FROM explained
     WHERE model_version = coalesce(CAST($model AS VARCHAR), model_version) ORDER BY place LIMIT 1
 ),
-other AS (
-    SELECT e.model_version, e.method, e.baseline FROM explained AS e, one
+others AS (
+    SELECT
+        e.*, min(e.place) OVER (PARTITION BY e.model_version) AS model_place,
+        bool_or(e.sampled) OVER (PARTITION BY e.model_version) AS model_sampled
+    FROM explained AS e, one
     WHERE CASE WHEN CAST($other AS VARCHAR) IS NULL THEN e.model_version <> one.model_version
         ELSE e.model_version = CAST($other AS VARCHAR) END
-    ORDER BY NOT sampled, (e.method, e.baseline) <> (one.method, one.baseline), place LIMIT 1
+),
+other AS (  -- the model first; which of its methods is compared comes second
+    SELECT o.model_version, o.method, o.baseline FROM others AS o, one
+    ORDER BY
+        NOT model_sampled, model_place, NOT sampled, (o.method, o.baseline) <> (one.method, one.baseline), place
+    LIMIT 1
 ),
 spread AS (
     SELECT model_version, method, baseline, sqrt(sum(wxx) / sum(w)) AS unit
@@ -43,5 +51,5 @@ SELECT
     word, kind, label, model, other, tweets, other_tweets, reliance, other_reliance, difference,
     difference - student_975(df) * se AS low, difference + student_975(df) * se AS high
 FROM compared
-ORDER BY abs(difference) DESC, word, label
+ORDER BY round(abs(difference), 9) DESC, word, label
 LIMIT CAST($top AS BIGINT);

@@ -22,15 +22,18 @@ compared AS (
     SELECT
         l.serving_version, l.label, count(*) AS coded,
         count(*) FILTER (truth = l.label) AS coded_so, count(*) FILTER (predicted = l.label) AS predicted_so,
-        count(*) FILTER ((truth = l.label) <> (predicted = l.label)) AS differ
+        count(*) FILTER (truth = l.label AND predicted <> l.label) AS missed,
+        count(*) FILTER (truth <> l.label AND predicted = l.label) AS wrong
     FROM labels AS l JOIN pairs USING (serving_version) GROUP BY l.serving_version, l.label
 )
 -- The difference estimator: the share over all, plus the mean error in the sample, whose error is that of a mean
--- (Cassel, Särndal and Wretman 1976; "prediction-powered", Angelopoulos et al. 2023).
+-- (Cassel, Särndal and Wretman 1976; "prediction-powered", Angelopoulos et al. 2023). Few tweets can carry it past 0 or 1.
 SELECT
-    serving_version, label, tweets, tweets / size AS share, share + (coded_so - predicted_so) / coded AS corrected,
-    corrected - 1.96 * drawn_error(coded_so - predicted_so, differ, coded, size) AS corrected_low,
-    corrected + 1.96 * drawn_error(coded_so - predicted_so, differ, coded, size) AS corrected_high,
-    coded, coded_so, predicted_so
-FROM counted JOIN compared USING (serving_version, label) JOIN sizes USING (serving_version)
+    serving_version, label, tweets, tweets / size AS share, as_share(found) AS corrected,
+    as_share(found - margin) AS corrected_low, as_share(found + margin) AS corrected_high, coded, coded_so, predicted_so
+FROM (
+    SELECT
+        *, tweets / size + (missed - wrong) / coded AS found, 1.96 * drawn_error(missed, wrong, coded, size) AS margin
+    FROM counted JOIN compared USING (serving_version, label) JOIN sizes USING (serving_version)
+)
 ORDER BY serving_version, tweets DESC, label;

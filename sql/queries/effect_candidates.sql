@@ -28,6 +28,8 @@ ranked AS (
 )
 SELECT word, kind, max(tweets) AS tweets, max(greatest(by_reliance, by_association)) AS strength
 FROM ranked
-WHERE CAST($top AS BIGINT) IS NULL OR least(rank_reliance, rank_association) <= CAST($top AS BIGINT)
+WHERE CAST($top AS BIGINT) IS NULL
+    OR (rank_reliance <= CAST($top AS BIGINT) AND by_reliance IS NOT NULL)
+    OR (rank_association <= CAST($top AS BIGINT) AND by_association IS NOT NULL)
 GROUP BY word, kind
 ORDER BY strength DESC NULLS LAST, word;

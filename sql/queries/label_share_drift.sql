@@ -48,11 +48,10 @@ shared AS (
         wilson(tweets_after / s.n_after, CAST(s.n_after AS DOUBLE)) AS w_after
     FROM counted
 )
--- The interval is Newcombe's (1998, method 10): each end from Wilson's intervals of the two shares.
 SELECT
     label, s.serving_version_before AS serving_version_before, s.serving_version_after AS serving_version_after,
     tweets_before, tweets_after, share_before, share_after, share_after - share_before AS difference,
-    difference - sqrt((share_after - w_after.low) ** 2 + (w_before.high - share_before) ** 2) AS low,
-    difference + sqrt((w_after.high - share_after) ** 2 + (share_before - w_before.low) ** 2) AS high
+    shares_apart(share_after, w_after, share_before, w_before).low AS low,
+    shares_apart(share_after, w_after, share_before, w_before).high AS high
 FROM shared
 ORDER BY round(abs(difference), 9) DESC, label;

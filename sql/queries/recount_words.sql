@@ -8,8 +8,9 @@ WITH scope AS (
     SELECT model_version, method, baseline FROM explained
     WHERE model_version = coalesce(CAST($model AS VARCHAR), model_version) ORDER BY place LIMIT 1
 )
-SELECT word, any_value(kind) AS kind, list(label ORDER BY label) AS labels, max(tweets) AS tweets
-FROM word_label_verdict SEMI JOIN scope USING (model_version, method, baseline)
+SELECT word, word_kind(word) AS kind, list(label ORDER BY label) AS labels, coalesce(max(tweets), 0) AS tweets
+FROM (SELECT * EXCLUDE (decision) FROM word_label_verdict SEMI JOIN scope USING (model_version, method, baseline))
+FULL JOIN decisions USING (word, label)
 WHERE decision = 'bias' OR (verdict IN ('confirmed_bias', 'confirmed_away') AND decision IS DISTINCT FROM 'expected')
 GROUP BY word
 ORDER BY word;

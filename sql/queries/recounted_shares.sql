@@ -27,12 +27,12 @@ estimated AS (
     SELECT
         serving_version, label, tweets, tweets / sum(tweets) OVER () AS share,
         holders / sum(tweets) OVER () AS held, (gained - lost) / n AS mean,
-        1.96 * drawn_error(gained - lost, gained + lost, n, holders) AS margin,
+        1.96 * drawn_error(gained, lost, n, holders) AS margin,
         others / n AS others, CAST(round(lost * holders / n) AS BIGINT) AS lost, CAST(round(gained * holders / n) AS BIGINT) AS gained
     FROM changes
 )
 SELECT
-    serving_version, label, tweets, share, share + held * mean AS share_without, held * mean AS difference,
+    serving_version, label, tweets, share, as_share(share + held * mean) AS share_without, held * mean AS difference,
     difference - held * margin AS difference_low, difference + held * margin AS difference_high,
     held * others AS others_difference, lost, gained
 FROM estimated

@@ -19,7 +19,7 @@ counted AS (
 ),
 sizes AS (SELECT month, sum(tweets) AS size FROM counted GROUP BY month),
 moves AS (  -- a month is a domain of the draw: a tweet of another one counts as 0
-    SELECT t.month, label, sum(sign) AS moved, count(*) AS moves
+    SELECT t.month, label, count(*) FILTER (sign = 1) AS gained, count(*) FILTER (sign = -1) AS lost
     FROM (
         SELECT tweet_id, unnest([label, label_without]) AS label, unnest([-1, 1]) AS sign
         FROM recounted SEMI JOIN chosen USING (recount)
@@ -30,14 +30,14 @@ moves AS (  -- a month is a domain of the draw: a tweet of another one counts as
 estimated AS (
     SELECT
         s.month, serving_version, one.label, coalesce(n.tweets, 0) AS tweets, coalesce(n.tweets, 0) / size AS share,
-        holders / size * coalesce(moved, 0) / c.tweets AS change,
-        1.96 * holders / size * drawn_error(coalesce(moved, 0), coalesce(moves, 0), c.tweets, holders) AS margin
+        holders / size * (coalesce(gained, 0) - coalesce(lost, 0)) / c.tweets AS change,
+        1.96 * holders / size * drawn_error(coalesce(gained, 0), coalesce(lost, 0), c.tweets, holders) AS margin
     FROM (SELECT *, unnest(frame) AS one FROM chosen) AS c, sizes AS s
     LEFT JOIN counted AS n ON n.month = s.month AND n.label = one.label
     LEFT JOIN moves AS m ON m.month = s.month AND m.label = one.label
 )
 SELECT
-    month, serving_version, label, tweets, share, share + change AS share_without, change AS difference,
+    month, serving_version, label, tweets, share, as_share(share + change) AS share_without, change AS difference,
     change - margin AS difference_low, change + margin AS difference_high
 FROM estimated
 ORDER BY month, label;

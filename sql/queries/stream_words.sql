@@ -7,7 +7,8 @@
 -- param: top = 50 -- rows; NULL: all
 -- columns: word, kind, tweets, stream_share, docs, training_share, difference, difference_low, difference_high, ratio
 WITH sampled AS (
-    SELECT model_version, sum(w) AS w FROM sampled_texts SEMI JOIN last_explained USING (model_version, method, baseline)
+    SELECT model_version, sum(w) AS w, sum(w ** 2) AS w2
+    FROM sampled_texts SEMI JOIN last_explained USING (model_version, method, baseline)
     GROUP BY model_version
 ),
 stream AS (
@@ -20,22 +21,28 @@ trained AS (
     FROM word_label_association SEMI JOIN sampled USING (model_version)
     GROUP BY word
 ),
-sizes AS (SELECT (SELECT w FROM sampled) AS w, (SELECT max(all_docs) FROM trained) AS docs),
-compared AS (
+sizes AS (SELECT w, w2, CAST((SELECT max(all_docs) FROM trained) AS DOUBLE) AS docs FROM sampled),
+-- As many equal weights as tell as much (Kish 1965): of the tweets with the word, or of all where none has it.
+shares AS (
     SELECT
         word, coalesce(s.kind, t.kind) AS kind, coalesce(s.tweets, 0) AS tweets, coalesce(t.docs, 0) AS docs,
-        coalesce(s.w, 0) / sizes.w AS stream_share, coalesce(t.docs, 0) / sizes.docs AS training_share,
-        stream_share - training_share AS difference,
-        1.96 * sqrt(coalesce(s.w2, 0) / sizes.w ** 2 + training_share * (1 - training_share) / sizes.docs) AS margin
-    FROM stream AS s FULL JOIN trained AS t USING (word), sizes
+        coalesce(s.w, 0) / z.w AS stream_share, coalesce(t.docs, 0) / z.docs AS training_share,
+        wilson(stream_share, coalesce(s.w * z.w / s.w2, z.w ** 2 / z.w2)) AS of_stream,
+        wilson(training_share, z.docs) AS of_training
+    FROM stream AS s FULL JOIN trained AS t USING (word), sizes AS z
+),
+compared AS (
+    SELECT
+        *, stream_share - training_share AS difference,
+        shares_apart(stream_share, of_stream, training_share, of_training) AS apart
+    FROM shares
 )
 SELECT
     word, kind, tweets, stream_share, docs, training_share, difference,
-    difference - margin AS difference_low, difference + margin AS difference_high,
-    stream_share / nullif(training_share, 0) AS ratio
+    apart.low AS difference_low, apart.high AS difference_high, stream_share / nullif(training_share, 0) AS ratio
 FROM compared
-WHERE tweets + docs >= coalesce(CAST($min_tweets AS BIGINT), 1) AND abs(difference) > margin
+WHERE tweets + docs >= coalesce(CAST($min_tweets AS BIGINT), 1) AND (apart.low > 0 OR apart.high < 0)
     AND greatest(stream_share, training_share)
         >= coalesce(CAST($min_ratio AS DOUBLE), 1) * least(stream_share, training_share)
-ORDER BY round(abs(difference) - margin, 9) DESC, word
+ORDER BY round(greatest(apart.low, -apart.high), 9) DESC, word
 LIMIT CAST($top AS BIGINT);

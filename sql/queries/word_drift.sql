@@ -28,5 +28,5 @@ JOIN predicted AS p USING (word)
 LEFT JOIN by_label AS l ON l.word = a.word AND l.label = a.label
 WHERE (CAST($label AS VARCHAR) IS NULL OR a.label = CAST($label AS VARCHAR))
     AND least(a.docs, p.tweets) >= coalesce(CAST($min_tweets AS BIGINT), 1)
-ORDER BY abs(difference) DESC, a.word, a.label
+ORDER BY round(abs(difference), 9) DESC, a.word, a.label
 LIMIT CAST($top AS BIGINT);

@@ -1,5 +1,6 @@
 """Answers about bias, worked out by hand on the store of conftest; `statistics` has the formulas behind them."""
 
+from datetime import timedelta
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,10 @@ def test_control_words_go_with_no_label(good_store: Store) -> None:
 def test_effect_candidates_are_ranked_by_standard_errors(good_store: Store) -> None:
     # le: mean -0.1, error 0.2; a single tweet with nucléaire has no error
     assert ask(good_store, "effect_candidates", min_tweets="1", top="1") == near([("le", "function", 2, 0.5)])
-    assert [row[0] for row in ask(good_store, "effect_candidates", min_tweets="1", top="2")] == ["le", "nucléaire"]
+    assert [row[0] for row in ask(good_store, "effect_candidates", min_tweets="1", top="2")] == [
+        "le"
+    ]  # nothing speaks for it
+    assert [row[0] for row in ask(good_store, "effect_candidates", min_tweets="1", top=None)] == ["le", "nucléaire"]
 
 
 def test_without_edits_concept_words_are_expected_and_rare_words_have_no_verdict(good_store: Store) -> None:
@@ -292,6 +296,31 @@ def test_bias_diff_compares_explanations_of_one_kind(good_store: Store) -> None:
     catalog.refresh(good_store)
     rows = ask(good_store, "bias_diff", model="m1", min_tweets="1")
     assert sorted((row[0], row[2]) for row in rows) == [(w, x) for w in ("le", "train") for x in ("avion", "viande")]
+
+
+def test_bias_diff_compares_with_the_model_explained_before_whatever_its_baseline(good_store: Store) -> None:
+    """m0 was explained long ago from the baseline of m1, m2 just before it from another."""
+    for at, (name, baseline) in enumerate([("m0", "mask"), ("m2", "zero")]):
+        scope = {"model_version": name, "baseline": baseline}
+        put(
+            good_store,
+            "models",
+            name,
+            [{"model_version": name, "serving_version": f"v-{name}", "labels": ["avion", "viande"], "seen_at": DAY}],
+        )
+        put(good_store, "designs", name, [{**design(name, "ig"), **scope}])
+        put(good_store, "draws", name, [{"design_id": name, "tweet_id": "t1", "key": "all", "pi": 1.0}])
+        when = DAY - timedelta(days=2 - at)
+        pushes = (("avion", [0.3, 4.0]), ("viande", [0.1, 0.0]))
+        put(
+            good_store,
+            "explanations",
+            name,
+            [explanation("t1", label, push, computed_at=when, **scope) for label, push in pushes],
+        )
+    catalog.refresh(good_store)
+    rows = catalog.run_query(good_store, sqlfiles.query("bias_diff"), {"min_tweets": "1"})
+    assert set(rows["other"]) == {"m2"}
 
 
 def test_effects_of_a_model_take_its_own_candidates_and_controls(good_store: Store) -> None:

@@ -16,6 +16,7 @@ from camembias.errors import InputError
 from camembias.store import Store
 
 from .conftest import prediction, put, tweet
+from .test_recount import drawn_error
 
 TRUTH = {"t1": "avion", "t2": "viande", "t3": "viande", "t4": "avion", "t5": "avion"}
 GIVEN = {"t1": "avion", "t2": "avion", "t3": "viande", "t4": "avion", "t5": "viande"}  # as conftest has them
@@ -36,11 +37,26 @@ def test_worked_out_by_hand(good_store: Store) -> None:
     assert (avion["tweets"], avion["share"], avion["coded"]) == (3, 0.6, 3)
     assert (avion["coded_so"], avion["predicted_so"], viande["coded_so"], viande["predicted_so"]) == (2, 2, 1, 1)
     assert (avion["corrected"], viande["corrected"]) == pytest.approx((0.6, 0.4))  # one wrong each way
-    se = math.sqrt((1 - 3 / 5) * np.var([0, -1, 1], ddof=1) / 3)
-    assert avion["corrected_high"] - avion["corrected"] == pytest.approx(1.96 * se)
+    se = drawn_error([0, -1, 1], 5)
+    assert avion["corrected_low"] == pytest.approx(0.6 - 1.96 * se)
+    assert avion["corrected_high"] == 1  # 0.6 + 1.96 * se is more
     code(good_store, TRUTH)
     everything = ask(good_store, "corrected_shares")[0]
     assert everything["corrected"] == everything["corrected_low"] == everything["corrected_high"] == pytest.approx(0.6)
+
+
+def unclipped(row: dict[str, Any]) -> float:
+    return row["share"] + (row["coded_so"] - row["predicted_so"]) / row["coded"]
+
+
+def test_no_share_is_under_0_or_over_1_and_few_tweets_are_no_certainty(good_store: Store) -> None:
+    code(good_store, {"t1": "viande", "t2": "viande"})
+    avion, viande = ask(good_store, "corrected_shares")
+    assert unclipped(avion) == pytest.approx(-0.4)
+    assert (avion["corrected"], avion["corrected_low"], viande["corrected"], viande["corrected_high"]) == (0, 0, 1, 1)
+    code(good_store, {"t1": "avion", "t2": "avion"})  # both right
+    avion, _ = ask(good_store, "corrected_shares")
+    assert avion["corrected_low"] < 0.3 < avion["corrected"] == 0.6 < avion["corrected_high"]
 
 
 def test_right_on_average_over_all_samples(good_store: Store) -> None:
@@ -48,7 +64,7 @@ def test_right_on_average_over_all_samples(good_store: Store) -> None:
     found: dict[str, list[float]] = {label: [] for label in ("avion", "viande", "autre")}
     for drawn in itertools.combinations(truth, 3):
         code(good_store, {one: truth[one] for one in drawn})
-        rows = {row["label"]: row["corrected"] for row in ask(good_store, "corrected_shares")}
+        rows = {row["label"]: unclipped(row) for row in ask(good_store, "corrected_shares")}
         for label, shares in found.items():
             shares.append(rows.get(label, 0.0))
     for label, shares in found.items():

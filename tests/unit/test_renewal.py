@@ -69,8 +69,10 @@ def agrees(store: Store) -> bool:
     seen = catalog.run_sql(store, "FROM sampled_texts")
     assert seen.sort(seen.columns).equals(whole.select(seen.columns).sort(seen.columns))
     pi = "SELECT model_version, tweet_id, pi FROM {} ORDER BY ALL"
-    largest = "(SELECT d.model_version, tweet_id, max(pi) AS pi FROM draws JOIN counted_designs AS d USING (design_id) GROUP BY ALL)"
-    there = catalog.run_sql(store, pi.format(f"{largest} SEMI JOIN sampled_tweets USING (model_version, tweet_id)"))
+    largest = (
+        "SELECT model_version, tweet_id, max(pi) AS pi FROM draws JOIN counted_designs USING (design_id) GROUP BY ALL"
+    )
+    there = catalog.run_sql(store, pi.format(f"({largest}) SEMI JOIN sampled_tweets USING (model_version, tweet_id)"))
     return kept.equals(whole.select(kept.columns)) and there.equals(catalog.run_sql(store, pi.format("sampled_tweets")))
 
 
