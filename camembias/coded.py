@@ -35,9 +35,17 @@ def read(path: Path) -> pl.DataFrame:
 
 
 def put(store: Store, rows: pl.DataFrame) -> int:
-    """Replace the store's tweets labelled by hand by `rows`, as `read` gives them; returns how many are classified."""
+    """Replace the store's tweets labelled by hand by `rows`, as `read` gives them; returns how many are classified.
+
+    Raises InputError, and keeps what is there, when there are rows and none is of a classified tweet.
+    """
     keys = ", ".join(f"'{key}'" for key in rows["tweet"]) or "NULL"
     sql = "SELECT tweet_id, coding_key(tweet_id) AS tweet FROM (SELECT DISTINCT tweet_id FROM predictions)"
     found = rows.join(catalog.run_sql(store, f"{sql} WHERE coding_key(tweet_id) IN ({keys})"), on="tweet")
+    if rows.height and found.is_empty():
+        raise InputError(
+            f"none of the {rows.height} tweets labelled by hand is classified in '{store.root}'; give the table that "
+            "tweets_to_code of this store made"
+        )
     store.write("coded", _PART, found.select(*TABLES["coded"]))
     return found.height

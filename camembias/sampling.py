@@ -77,13 +77,14 @@ def draw(store: Store, bundle: Bundle, strata: Strata, frame: pl.DataFrame, size
         raise InputError(f"--strategy {strata.rule}: no tweet can be drawn; name words that the tweets hold")
     seed = seed_of(store)
     listed = [{"key": key, "tweets": counts[key], "rate": rates[key]} for key in sorted(rates)]
-    identity = json.dumps([bundle.serving_version, seed, how, frame.height, listed, strata.parameters])
-    design_id = f"{strata.rule}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
     drawn = (
         frame.with_columns(key=strata.keys, u=_numbers(seed, frame["tweet_id"]))
         .with_columns(pi=pl.col("key").replace_strict(rates, default=None, return_dtype=pl.Float64()))
         .filter(pl.col("u") < pl.col("pi"))
     )
+    chosen = drawn["tweet_id"].to_list()  # as many tweets can be others, after `forget` and new input
+    identity = json.dumps([bundle.serving_version, seed, how, frame.height, listed, strata.parameters, chosen])
+    design_id = f"{strata.rule}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
     row = {
         "design_id": design_id,
         "rule": strata.rule,

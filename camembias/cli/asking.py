@@ -136,21 +136,27 @@ def refresh(
     words = concepts.read(concepts_) if concepts_ else None  # before anything is stored: one of them may be wrong
     by_hand = coded.read(coded_) if coded_ else None
     if decisions_ is not None:
-        before = found.scan("decisions").select(pl.len()).collect().item()
-        said = f"{decisions.put(found, decisions_)} decisions from {decisions_}"
-        out.print(f"{said}, in place of the {before} before" if before else said, markup=False)
+        before = _replacing(found, "decisions")
+        out.print(f"{decisions.put(found, decisions_)} decisions from {decisions_}{before}", markup=False)
         _tell_strange(found, found.scan("decisions").select("label").collect()["label"].unique(), "heeds that decision")
     if words is not None:
         out.print(f"{concepts.put(found, words)} concept words from {concepts_}", markup=False)
         _tell_strange(found, words, "asks for its words")
     if by_hand is not None:
         catalog.refresh(found)  # which knows what is classified
+        before = _replacing(found, "coded")
         known = coded.put(found, by_hand)
-        out.print(f"{known} tweets labelled by hand, of {by_hand.height} in {coded_}", markup=False)
+        out.print(f"{known} tweets labelled by hand, of {by_hand.height} in {coded_}{before}", markup=False)
         _tell_strange(found, by_hand["label"].unique(), "gives it to a tweet")
     out.print(f"refreshed {catalog.refresh(found)}", markup=False)
     if words is not None and found.part_names("effects"):
         out.print("other words may deserve to be edited now: run camembias effects again", markup=False)
+
+
+def _replacing(store: Store, table: str) -> str:
+    """Said of what a file replaces: rows that it lacks are gone."""
+    before = store.scan(table).select(pl.len()).collect().item()
+    return f", in place of the {before} before" if before else ""
 
 
 def _tell_strange(store: Store, labels: Iterable[str], what: str) -> None:

@@ -1,7 +1,7 @@
 -- name: corrected_shares
 -- question: What are the shares of the labels, corrected by tweets that were labelled by hand?
 -- unit: one serving version and label; shares from 0 to 1, corrected with its 95 % interval; coded tweets in counts
--- caveat: right on average whatever the model's errors are, if the coded tweets are a random sample of the stream, as tweets_to_code draws them; a stream that has grown since has to be sampled again
+-- caveat: right on average whatever the model's errors are, if the coded tweets are a random sample of the stream, as tweets_to_code draws them; a stream that has grown since has to be sampled again; a few coded tweets say little, and what they carry past 0 or 1 is shown as 0 or 1
 -- columns: serving_version, label, tweets, share, corrected, corrected_low, corrected_high, coded, coded_so, predicted_so
 WITH pairs AS (
     SELECT p.serving_version, p.label AS predicted, c.label AS truth FROM predictions AS p JOIN coded AS c USING (tweet_id)

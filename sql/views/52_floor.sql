@@ -22,7 +22,7 @@ COMMENT ON COLUMN control_means.bin IS 'floor of log2 of the tweets it was measu
 -- means' reliability, the share of their variance that is not noise.
 CREATE TABLE control_floor AS
 WITH controls AS MATERIALIZED (
-    SELECT * FROM control_means
+    SELECT * FROM control_means WHERE se IS NOT NULL  -- of a single tweet or author there is no telling how much is noise
 ),
 words AS (  -- a word's tweets, and so its bin, are the same for all labels
     SELECT model_version, measure, bin, count(DISTINCT word) AS words FROM controls GROUP BY ALL

@@ -6,15 +6,17 @@ WITH tested AS (
     SELECT
         e.*, edit = 'alone' AS alone, f.floor,
         mean_score - student_975(df) * se AS low, mean_score + student_975(df) * se AS high,
-        coalesce(normal_tail(student_z((mean_score - floor) / nullif(se, 0), df)), 1) AS p_above,
-        coalesce(normal_tail(student_z((-mean_score - floor) / nullif(se, 0), df)), 1) AS p_below
+        normal_tail(student_z((mean_score - floor) / nullif(se, 0), df)) AS p_above,
+        normal_tail(student_z((-mean_score - floor) / nullif(se, 0), df)) AS p_below
     FROM word_label_edit AS e
     LEFT JOIN control_floor AS f
         ON f.model_version = e.model_version AND f.measure = e.edit AND f.bin = frequency_bin(e.tweets)
 ),
 ways AS (
     SELECT
-        *, max(p_above) OVER edits_of_way AS p_towards, max(p_below) OVER edits_of_way AS p_away,
+        *, bool_and(p_above IS NOT NULL) OVER edits_of_way AS testable,  -- max alone would pass over one without an error
+        CASE WHEN testable THEN max(p_above) OVER edits_of_way END AS p_towards,
+        CASE WHEN testable THEN max(p_below) OVER edits_of_way END AS p_away,
         count(*) OVER edits_of_it AS edits,
         bool_and(coalesce(-floor < low AND high < floor, false)) OVER edits_of_it AS within_floor
     FROM tested
@@ -37,7 +39,7 @@ COMMENT ON VIEW word_label_effect IS
 COMMENT ON COLUMN word_label_effect.edits IS 'how many edits were made: delete, replace, alone';
 COMMENT ON COLUMN word_label_effect.mean_score IS 'centred logits a tweet that the word adds to the label';
 COMMENT ON COLUMN word_label_effect.floor IS 'centred logits: the effect of control words of like frequency';
-COMMENT ON COLUMN word_label_effect.p_towards IS 'one-sided, that the effect is not above the floor; in whole tweets the larger of the edits';
+COMMENT ON COLUMN word_label_effect.p_towards IS 'one-sided, that the effect is not above the floor; in whole tweets the larger of the edits; null where one of them has no error, as of a single tweet, or no floor';
 COMMENT ON COLUMN word_label_effect.p_away IS 'one-sided, that the effect is not below minus the floor; in whole tweets the larger of the edits';
 COMMENT ON COLUMN word_label_effect.within_floor IS 'true: the 95 % interval of each edit lies within its floor, so that the word is shown to do nothing';
 COMMENT ON COLUMN word_label_effect.whole_score IS 'centred logits a tweet that it adds in whole tweets, deleted or replaced, whichever changes less';

@@ -97,8 +97,15 @@ def test_the_table_comes_back_filled_in(good_store: Store, tmp_path: Path) -> No
     assert done.exit_code == 0, done.output
     assert "2 tweets labelled by hand, of 3 in" in done.output
     assert good_store.scan("coded").sort("tweet_id").collect().rows() == [("t1", "avion"), ("t2", "viande")]
+    foreign.write_csv(path)
+    refused = CliRunner().invoke(app, ["refresh", "--store", str(good_store.root), "--coded", str(path)])
+    assert refused.exception is not None
+    assert "none of the 1 tweets labelled by hand is classified" in str(refused.exception)
     again = ask(good_store, "tweets_to_code")
     assert {row["text"]: row["label"] for row in again if row["label"]} == by_text  # what is done is shown
+    filled.head(2).write_csv(path)
+    done = CliRunner().invoke(app, ["refresh", "--store", str(good_store.root), "--coded", str(path)])
+    assert "in place of the 2 before" in done.output
 
 
 @pytest.mark.parametrize(

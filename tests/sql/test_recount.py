@@ -150,7 +150,7 @@ def test_the_error_of_a_draw_is_cochrans_with_a_value_more_of_either_kind(
 @pytest.mark.parametrize("n", [10, 30, 100, 300])
 @pytest.mark.parametrize(("gained", "lost"), [(0.01, 0), (0, 0.03), (0.02, 0.02), (0.1, 0.05)])
 def test_intervals_of_few_tweets_hold_the_truth(empty_store: Store, n: int, gained: float, lost: float) -> None:
-    """A mean that no tweet changed had no error: with 100 tweets and 1 % of mistakes, 36 % of intervals were a point."""
+    """A mean that no tweet changed had no error: with 100 tweets and 1 % of mistakes, 36 % were a point."""
     counts = np.random.default_rng(n).multinomial(n, [gained, lost, 1 - gained - lost], 4000)[:, :2]
     each = f"unnest({counts[:, 0].tolist()}) AS gained, unnest({counts[:, 1].tolist()}) AS lost"
     off = f"(gained - lost) / {n} - ({gained} - {lost})"

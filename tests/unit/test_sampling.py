@@ -270,6 +270,21 @@ def test_the_view_inclusion_is_the_largest_probability_of_any_design(data, tmp_p
     assert catalog.failed_checks(store) == {}
 
 
+def test_as_many_other_tweets_are_another_design(store, tiny_bundle):
+    requests.ask_sample(store, tiny_bundle, 60, "uniform", ALL)
+    before = store.part_names("designs")
+    predictions, texts = (store.read(table, "p") for table in ("predictions", "tweets"))
+    other = pl.when(pl.col("tweet_id").str.slice(-1).is_in(["1", "2", "3"])).then("9" + pl.col("tweet_id"))
+    other = other.otherwise("tweet_id")
+    store.replace("predictions", "p", predictions.with_columns(tweet_id=other))  # as many were forgotten and came
+    store.replace("tweets", "p", texts.with_columns(tweet_id=other))
+    requests.ask_sample(store, tiny_bundle, 60, "uniform", ALL)
+    assert len(store.part_names("designs")) == len(before) + 1
+    assert catalog.failed_checks(store) == {}
+    requests.ask_sample(store, tiny_bundle, 60, "uniform", ALL)
+    assert len(store.part_names("designs")) == len(before) + 1
+
+
 def test_hand_picked_tweets_have_no_inclusion_probability(store, tiny_bundle):
     requests.ask_tweets(store, tiny_bundle, [str(10**18)], ALL)
     assert catalog.run_sql(store, "SELECT * FROM inclusion").is_empty()
