@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from camembias.sampling import permanent_random_number, seed_of
+from camembias.sampling import longest, permanent_random_number, seed_of
 from camembias.store import Store
 from camembias.text import words
 
@@ -41,23 +41,29 @@ def holders(store: Store, targets: Collection[str], count: int) -> dict[str, lis
         holder = Holder(permanent_random_number(seed, tweet_id), text, author)
         for word in inside:
             mine = best[word]
-            if tweet_id not in mine or len(text) > len(mine[tweet_id].text):  # the rule of the view `tweets`
-                mine[tweet_id] = holder
+            mine[tweet_id] = holder
             if len(mine) > 4 * count:
                 best[word] = first(mine, 2 * count)
     return {word: [(key, one.text) for key, one in first(mine, count).items()] for word, mine in best.items()}
 
 
 def tweets_with(store: Store, targets: Collection[str]) -> Iterator[tuple[str, str, str | None, set[str]]]:
-    """tweet_id, text, author, and the words of `targets` in it, of each stored row that holds one.
+    """tweet_id, text, author, and the words of `targets` in it, of each stored tweet that holds one.
 
-    Reads one part at a time, and cuts only texts in which some target occurs as a run of characters.
+    Of several texts that a tweet came with only that of the view `tweets` counts, and which one that is shows only once
+    all parts were seen. So they are read twice, and in between no text is kept: only which tweets may hold a word, and
+    their rows. Only texts of these are cut into words. Parts may repeat a row.
     """
     wanted = set(targets)
+    length = pl.col("text").str.len_chars()
+    row = ["tweet_id", "length", "seen_at", "source"]
+    likely = store.scan("tweets").filter(pl.col("text").str.to_lowercase().str.contains_any(sorted(wanted)))
+    rows = store.scan("tweets").join(likely.select("tweet_id"), on="tweet_id", how="semi").with_columns(length=length)
+    shown = longest(rows.select(row)).collect()
     for name in store.part_names("tweets"):
-        part = store.read("tweets", name, ["tweet_id", "text", "author"]).drop_nulls(["tweet_id", "text"])
-        found = part.filter(pl.col("text").str.to_lowercase().str.contains_any(sorted(wanted)))
-        for tweet_id, text, author in found.iter_rows():
+        part = store.read("tweets", name, ["tweet_id", "text", "author", "seen_at", "source"])
+        found = part.with_columns(length=length).join(shown, on=row, how="semi", nulls_equal=True)
+        for tweet_id, text, author in found.select("tweet_id", "text", "author").iter_rows():
             if inside := wanted & {span.word for span in words(text)}:
                 yield tweet_id, text, author, inside
 

@@ -61,8 +61,7 @@ def plan(store: Store, bundle: Bundle, suspects: Collection[str], controls: Coll
     with store.shared():
         rows = [(tweet_id, text) for tweet_id, text, _, _ in tweets_with(store, suspects)]
     texts = pl.DataFrame(rows, schema={"tweet_id": pl.String(), "text": pl.String()}, orient="row")
-    longest = texts.sort(pl.col("text").str.len_chars()).unique("tweet_id", keep="last")  # as in the view `tweets`
-    held = longest.join(labelled.select("tweet_id", "label"), on="tweet_id")
+    held = texts.unique("tweet_id").join(labelled.select("tweet_id", "label"), on="tweet_id")
     seed = seed_of(store)
     numbers = [permanent_random_number(seed, one) for one in held["tweet_id"]]
     chosen = held.with_columns(u=pl.Series(numbers, dtype=pl.Float64())).sort("u", "tweet_id").head(most)

@@ -195,12 +195,18 @@ def frame_of(store: Store, bundle: Bundle) -> pl.DataFrame:
     return rows
 
 
+def longest(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Of each tweet the row that the view `tweets` shows, from rows with `length`, the characters of the text."""
+    order = rows.sort("length", "seen_at", "source", descending=[False, False, True])
+    return order.unique("tweet_id", keep="last")
+
+
 def texts_of(store: Store, tweet_ids: pl.Series) -> pl.DataFrame:
     """tweet_id, text in the order of `tweet_ids`; of several texts the longest, then the latest."""
     wanted = pl.DataFrame({"tweet_id": tweet_ids})
-    rows = store.scan("tweets").join(wanted.lazy(), on="tweet_id", how="semi").select("tweet_id", "text", "seen_at")
-    best = rows.sort(pl.col("text").str.len_chars(), "seen_at").unique("tweet_id", keep="last").drop("seen_at")
-    return wanted.join(best.collect(), on="tweet_id", how="left", maintain_order="left")
+    rows = store.scan("tweets").join(wanted.lazy(), on="tweet_id", how="semi")
+    best = longest(rows.select("tweet_id", "text", "seen_at", "source", length=pl.col("text").str.len_chars()))
+    return wanted.join(best.select("tweet_id", "text").collect(), on="tweet_id", how="left", maintain_order="left")
 
 
 def _inverse_root(sizes: Counter[str]) -> dict[str, float]:

@@ -1,9 +1,12 @@
 """Which tweets are recounted, and what is taken out of each: once a tweet, in its longest text, always the same."""
 
+from datetime import timedelta
+
 import polars as pl
 import pytest
 
 from batch import recount
+from batch.holders import holders
 from camembias import store as stores
 from camembias.errors import StoreError
 from camembias.sampling import permanent_random_number, seed_of
@@ -49,6 +52,20 @@ def test_each_tweet_that_holds_a_word_is_there_once_with_its_longest_text(store,
     assert found["3"].without == "RT @autre: hier le train, et la gare"
     assert len(found["3"].others) == 1  # as many as words were taken out, of the three that it has
     assert (found["2"].without, found["2"].others, found["5"].others) == ("", (), ())
+
+
+def test_of_a_tweet_that_came_again_only_the_longest_text_counts_then_the_latest(store, tiny_bundle):
+    """Cut short it ended in what looks like a word; its label is that of the whole text."""
+    put(store, tiny_bundle, {"9": "On parle du tra…", "10": "du tra…", "11": "du tr…"}, "short")
+    put(store, tiny_bundle, {"9": "On parle du travail et de la suite", "11": "du tra, du travail"}, "long")
+    again = {"tweet_id": "10", "text": "du trou", "source": "s", "seen_at": DAY + timedelta(days=1)}
+    store.write("tweets", "again", pl.DataFrame([again], schema=TABLES["tweets"]))
+    planned = recount.plan(store, tiny_bundle, ["tra"], [], 9)
+    assert (planned.holders, [one.tweet_id for one in planned.tweets]) == (1, ["11"])
+    held = holders(store, ["tra", "travail", "trou"], 9)
+    assert {word: {key for key, _ in tweets} for word, tweets in held.items()} == {
+        "tra": {"11"}, "travail": {"9", "11"}, "trou": {"10"}
+    }  # fmt: skip
 
 
 def test_fewer_are_those_of_the_smallest_numbers_and_within_more(store, tiny_bundle):
