@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import date
+from typing import Any
 
 import polars as pl
 
@@ -18,7 +20,7 @@ from batch.classifier import Classifier
 from batch.effects import by_chance, replaced
 from batch.holders import tweets_with
 from camembias.bundle import Bundle
-from camembias.sampling import frame_of, permanent_random_number, seed_of
+from camembias.sampling import frame_of, months_of, permanent_random_number, seed_of
 from camembias.schemas import TABLES
 from camembias.store import Run, Store, now
 from camembias.text import words
@@ -39,16 +41,19 @@ class Recounted:
     others: tuple[str, ...]
     without: str
     without_others: str
+    month: date | None
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`frame`: tweets a label, as classified; `holders`: how many hold one of `words`; `tweets`: those to recount."""
+    """`frame`: tweets a label, as classified; `holders`: how many hold one of `words`; `tweets`: those to recount;
+    `rest`: how many of the frame are not recounted, by month and label."""
 
     words: tuple[str, ...]
     frame: dict[str, int]
     holders: int
     tweets: Sequence[Recounted]
+    rest: list[dict[str, Any]]
 
 
 def plan(store: Store, bundle: Bundle, suspects: Collection[str], controls: Collection[str], most: int) -> Plan:
@@ -60,25 +65,31 @@ def plan(store: Store, bundle: Bundle, suspects: Collection[str], controls: Coll
     counts = dict(labelled["label"].value_counts().iter_rows())
     with store.shared():
         rows = [(tweet_id, text) for tweet_id, text, _, _ in tweets_with(store, suspects)]
+        labelled = labelled.join(months_of(store), on="tweet_id", how="left")
     texts = pl.DataFrame(rows, schema={"tweet_id": pl.String(), "text": pl.String()}, orient="row")
-    held = texts.unique("tweet_id").join(labelled.select("tweet_id", "label"), on="tweet_id")
+    held = texts.unique("tweet_id").join(labelled.select("tweet_id", "label", "month"), on="tweet_id")
     seed = seed_of(store)
     numbers = [permanent_random_number(seed, one) for one in held["tweet_id"]]
     chosen = held.with_columns(u=pl.Series(numbers, dtype=pl.Float64())).sort("u", "tweet_id").head(most)
     tweets = [
-        _recounted(tweet_id, text, label, set(suspects), set(controls))
-        for tweet_id, text, label in chosen.select("tweet_id", "text", "label").iter_rows()
+        _recounted(row, set(suspects), set(controls))
+        for row in chosen.select("tweet_id", "text", "label", "month").iter_rows()
     ]
     frame = {name: counts.get(name, 0) for name in bundle.labels.names}
-    return Plan(tuple(sorted(suspects)), frame, len(held), tweets)
+    rest = labelled.join(chosen, on="tweet_id", how="anti").select("month", "label", tweets=pl.lit(1, pl.Int64()))
+    labels = pl.DataFrame({"label": bundle.labels.names, "tweets": 0}).with_columns(month=None)
+    rest = pl.concat([rest, labels.select(pl.col(one).cast(kind) for one, kind in rest.schema.items())])
+    summed = rest.group_by("month", "label", maintain_order=True).sum().to_dicts()
+    return Plan(tuple(sorted(suspects)), frame, len(held), tweets, summed)
 
 
-def _recounted(tweet_id: str, text: str, label: str, suspects: set[str], controls: set[str]) -> Recounted:
+def _recounted(row: tuple[Any, ...], suspects: set[str], controls: set[str]) -> Recounted:
+    tweet_id, text, label, month = row
     inside = {span.word for span in words(text)}
     mine = sorted(inside & suspects)
     drawn = sorted(inside & controls - suspects, key=lambda word: by_chance(tweet_id, word))[: len(mine)]
     left = replaced(text, drawn) if drawn else ""
-    return Recounted(tweet_id, label, tuple(mine), tuple(sorted(drawn)), replaced(text, mine), left)
+    return Recounted(tweet_id, label, tuple(mine), tuple(sorted(drawn)), replaced(text, mine), left, month)
 
 
 def recount(
@@ -104,6 +115,7 @@ def recount(
                 "label": one.label,
                 "label_without": labels.get(one.without, one.label),
                 "label_without_others": labels.get(one.without_others, one.label),
+                "month": one.month,
             }
             for one in tweets
         ]
@@ -115,6 +127,7 @@ def recount(
         "frame": [{"label": label, "tweets": tweets} for label, tweets in planned.frame.items()],
         "holders": planned.holders,
         "tweets": len(rows),
+        "rest": planned.rest,
         "run_id": run.run_id,
         "computed_at": now(),
     }

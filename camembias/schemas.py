@@ -217,6 +217,8 @@ TABLES: dict[str, pl.Schema] = {
             "frame": pl.List(pl.Struct({"label": pl.String(), "tweets": pl.Int64()})),  # as all tweets were classified
             "holders": pl.Int64(),  # of these tweets, those that hold a word
             "tweets": pl.Int64(),  # of the holders, those recounted
+            # of the frame, what was not recounted; no month: of no known time, with a row for each label
+            "rest": pl.List(pl.Struct({"month": pl.Date(), "label": pl.String(), "tweets": pl.Int64()})),
             "run_id": pl.String(),
             "computed_at": TIME,
         }
@@ -230,6 +232,7 @@ TABLES: dict[str, pl.Schema] = {
             "label": pl.String(),
             "label_without": pl.String(),
             "label_without_others": pl.String(),
+            "month": pl.Date(),  # its first day, UTC; null: of no known time
         }
     ),
     **DERIVED,  # made by refresh

@@ -1,30 +1,22 @@
 -- name: recounted_shares_over_time
 -- question: What would the shares of the labels be from month to month without the suspicious words?
 -- unit: one month (UTC) and label; tweets in counts, shares from 0 to 1, differences (without minus with) from -1 to 1
--- caveat: of the tweets with a time that the recount's serving version had classified by then; the interval is only of drawing tweets, and has no width where all that hold a word were recounted
+-- caveat: of the tweets with a time that the recount's serving version had classified by then, as they were then; a recount made before months were kept has no rows; the interval is only of drawing tweets, and has no width where all that hold a word were recounted
 -- param: recount = NULL -- its id in the view recounts; NULL: the latest
 -- columns: month, serving_version, label, tweets, share, share_without, difference, difference_low, difference_high
 WITH chosen AS (
     SELECT * FROM recounts
     WHERE recount = coalesce(CAST($recount AS VARCHAR), recount) ORDER BY computed_at DESC, recount LIMIT 1
 ),
-times AS (
-    SELECT tweet_id, CAST(date_trunc('month', created_at) AS DATE) AS month FROM tweets WHERE created_at IS NOT NULL
-),
-counted AS (
-    SELECT t.month, p.label, count(*) AS tweets
-    FROM chosen AS c JOIN predictions AS p ON p.serving_version = c.serving_version AND p.classified_at <= c.computed_at
-    JOIN times AS t USING (tweet_id)
-    GROUP BY t.month, p.label
-),
+counted AS (SELECT unnest(months, recursive := true) FROM chosen),
 sizes AS (SELECT month, sum(tweets) AS size FROM counted GROUP BY month),
 moves AS (  -- a month is a domain of the draw: a tweet of another one counts as 0
     SELECT t.month, label, count(*) FILTER (sign = 1) AS gained, count(*) FILTER (sign = -1) AS lost
     FROM (
-        SELECT tweet_id, unnest([label, label_without]) AS label, unnest([-1, 1]) AS sign
+        SELECT month, unnest([label, label_without]) AS label, unnest([-1, 1]) AS sign
         FROM recounted SEMI JOIN chosen USING (recount)
         WHERE label <> label_without
-    ) JOIN times AS t USING (tweet_id)
+    ) AS t
     GROUP BY t.month, label
 ),
 estimated AS (

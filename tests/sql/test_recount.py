@@ -1,7 +1,7 @@
 """Shares without suspicious words, worked out by hand: ten tweets, four that hold a word, some or all recounted."""
 
 import math
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
@@ -23,13 +23,14 @@ TWEETS = {
 }
 
 
-def recount(of: Store, name: str, tweets: list[str], **changes: Any) -> None:
+def recount(of: Store, name: str, tweets: list[str], months: dict[str, date | None] | None = None, **row: Any) -> None:
     keys = ("words", "others", "label", "label_without", "label_without_others")
     rows = [{"recount": name, "tweet_id": one, **dict(zip(keys, TWEETS[one], strict=True))} for one in tweets]
+    rows = [one | {"month": (months or {}).get(one["tweet_id"])} for one in rows]
     put(of, "recounted", name, rows)
     frame = [{"label": "avion", "tweets": 6}, {"label": "viande", "tweets": 4}, {"label": "autre", "tweets": 0}]
-    row = {"recount": name, "model_version": "m1", "serving_version": "v9", "words": ["@vigie", "🌻"], "frame": frame}
-    put(of, "recounts", name, [{**row, "holders": 4, "tweets": len(rows), "computed_at": DAY, **changes}])
+    made = {"recount": name, "model_version": "m1", "serving_version": "v9", "words": ["@vigie", "🌻"], "frame": frame}
+    put(of, "recounts", name, [{**made, "holders": 4, "tweets": len(rows), "computed_at": DAY, **row}])
 
 
 def drawn_error(values: list[int], size: int) -> float:
@@ -100,16 +101,16 @@ def test_words_of_a_recount(good_store: Store) -> None:
 
 
 def test_months_are_domains_of_the_draw(good_store: Store) -> None:
-    march, april = datetime(2024, 3, 5, tzinfo=UTC), datetime(2024, 4, 5, tzinfo=UTC)
-    when = {"w1": march, "w2": march, "w3": april, "w4": april, "x1": march, "x2": april, "x3": april, "x4": None}
-    put(good_store, "tweets", "m", [tweet(one, one, created_at=time) for one, time in when.items()])
-    labels = {one: TWEETS[one][2] if one in TWEETS else "viande" for one in when}
-    mine = {"serving_version": "v9"}
-    put(good_store, "predictions", "m", [prediction(one, label, **mine) for one, label in labels.items()])
-    late = prediction("x5", "avion", classified_at=LATER, **mine)  # came after the recount
-    put(good_store, "predictions", "l", [late])
-    put(good_store, "tweets", "l", [tweet("x5", "x5", created_at=march)])
-    recount(good_store, "c", ["w1", "w2", "w4"])
+    march, april = date(2024, 3, 1), date(2024, 4, 1)
+    months = {"w1": march, "w2": march, "w4": april}
+    rest = [(march, "viande", 1), (april, "viande", 3), (None, "viande", 1), (None, "avion", 0), (None, "autre", 0)]
+    rows = [dict(zip(("month", "label", "tweets"), one, strict=True)) for one in rest]
+    recount(good_store, "c", list(months), months, rest=rows)
+    # they came again after the recount, in full: it is about what they were when it was made
+    again = {"created_at": datetime(2024, 5, 1, tzinfo=UTC), "seen_at": LATER}
+    put(good_store, "tweets", "l", [tweet(one, f"{one} in full", **again) for one in ("w1", "w2", "x1")])
+    late = {"serving_version": "v9", "classified_at": LATER}
+    put(good_store, "predictions", "l", [prediction(one, "autre", **late) for one in ("w1", "w2", "x1")])
     found = {(f"{row['month']:%m}", row["label"]): row for row in ask(good_store, "recounted_shares_over_time")}
     assert len(found) == 2 * 3
     assert (found["03", "avion"]["tweets"], found["03", "avion"]["share"]) == (2, pytest.approx(2 / 3))
@@ -120,6 +121,12 @@ def test_months_are_domains_of_the_draw(good_store: Store) -> None:
     assert found["03", "autre"]["share_without"] == 0
     se = drawn_error([-1, 0, 0], 4)
     assert found["04", "avion"]["difference_high"] == pytest.approx(-1 / 3 + 1.96 * 4 / 4 * se)
+
+
+def test_a_recount_that_does_not_say_what_the_months_held_has_none(good_store: Store) -> None:
+    recount(good_store, "c", list(TWEETS), {"w1": date(2024, 3, 1)})
+    assert ask(good_store, "recounted_shares_over_time") == []
+    assert catalog.run_sql(good_store, "SELECT months FROM recounts")["months"].to_list() == [None]
 
 
 def test_which_words_a_recount_takes_out(good_store: Store) -> None:

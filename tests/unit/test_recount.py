@@ -1,6 +1,7 @@
 """Which tweets are recounted, and what is taken out of each: once a tweet, in its longest text, always the same."""
 
-from datetime import timedelta
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -76,6 +77,22 @@ def test_fewer_are_those_of_the_smallest_numbers_and_within_more(store, tiny_bun
     numbers = [permanent_random_number(seed_of(store), one.tweet_id) for one in more.tweets]
     assert numbers == sorted(numbers)
     assert more.tweets == recount.plan(store, tiny_bundle, ["🌻"], ["train"], 30).tweets
+
+
+def test_what_is_not_recounted_is_counted_by_month_and_label(store, tiny_bundle):
+    march, april = date(2024, 3, 1), date(2024, 4, 1)
+    when = {"1": datetime(2024, 3, 31, 23, 59, tzinfo=UTC), "4": datetime(2024, 4, 1, tzinfo=UTC), "5": None}
+    timed = [{"tweet_id": one, "text": TEXTS[one], "created_at": time, "seen_at": stores.now()}
+             for one, time in when.items()]  # fmt: skip
+    store.write("tweets", "timed", pl.DataFrame(timed, schema=TABLES["tweets"]))
+    planned = recount.plan(store, tiny_bundle, ["@vigie"], [], 1)
+    (one,) = planned.tweets
+    others = {("1", march), ("2", None), ("4", april), ("3", None), ("5", None)} - {(one.tweet_id, one.month)}
+    assert len(others) == 4
+    counted = {(row["month"], row["label"]): row["tweets"] for row in planned.rest if row["tweets"]}
+    assert counted == {(month, "avion"): n for month, n in Counter(month for _, month in others).items()}
+    assert {row["label"] for row in planned.rest} == set(tiny_bundle.labels.names)
+    assert len(planned.rest) == len({(row["month"], row["label"]) for row in planned.rest})
 
 
 def test_a_suspect_is_no_control(store, tiny_bundle):

@@ -114,10 +114,13 @@ def _filled(where: Store) -> Store:
     _write(where, "draws", [{"design_id": "d", "tweet_id": name, "key": "all", "pi": 1.0} for name in names])
     moved = {"label": QUOTED, "label_without": "sport", "label_without_others": QUOTED}
     counted = [{"recount": "c", "tweet_id": name, "words": [SCRIPT], "others": ["but"], **moved} for name in "12"]
+    counted = [{**one, "month": times[int(one["tweet_id"])].date()} for one in counted]
     frame = [{"label": QUOTED, "tweets": 9}, {"label": "sport", "tweets": 3}]
     row = {"recount": "c", "model_version": "m1", "serving_version": "s1", "words": [SCRIPT], "frame": frame}
+    others = [at for at in range(TWEETS) if str(at) not in "12"]
+    rest = [{"month": times[at].date(), "label": LABELS[at % 4 == 0], "tweets": 1} for at in others]
     _write(where, "recounted", counted)
-    _write(where, "recounts", [{**row, "holders": 2, "tweets": 2, "computed_at": store.now()}])
+    _write(where, "recounts", [{**row, "rest": rest, "holders": 2, "tweets": 2, "computed_at": store.now()}])
     catalog.refresh(where)
     return where
 
