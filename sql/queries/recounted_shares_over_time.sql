@@ -8,7 +8,7 @@ WITH chosen AS (
     SELECT * FROM recounts
     WHERE recount = coalesce(CAST($recount AS VARCHAR), recount) ORDER BY computed_at DESC, recount LIMIT 1
 ),
-counted AS (SELECT unnest(months, recursive := true) FROM chosen),
+counted AS (SELECT unnest(months, recursive := true) FROM chosen WHERE tweets > 0),
 sizes AS (SELECT month, sum(tweets) AS size FROM counted GROUP BY month),
 moves AS (  -- a month is a domain of the draw: a tweet of another one counts as 0
     SELECT t.month, label, count(*) FILTER (sign = 1) AS gained, count(*) FILTER (sign = -1) AS lost

@@ -3,11 +3,13 @@
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
 
+import numpy as np
 import polars as pl
 import pytest
 
 from batch import recount
 from batch.holders import holders
+from camembias import catalog, forget, sqlfiles
 from camembias import store as stores
 from camembias.errors import StoreError
 from camembias.sampling import permanent_random_number, seed_of
@@ -93,6 +95,75 @@ def test_what_is_not_recounted_is_counted_by_month_and_label(store, tiny_bundle)
     assert counted == {(month, "avion"): n for month, n in Counter(month for _, month in others).items()}
     assert {row["label"] for row in planned.rest} == set(tiny_bundle.labels.names)
     assert len(planned.rest) == len({(row["month"], row["label"]) for row in planned.rest})
+
+
+class Moved:
+    """What is left of tweets 1 and 3 is no longer `avion`."""
+
+    def __init__(self, bundle):
+        self.bundle = bundle
+
+    def encode(self, texts):
+        return texts
+
+    def scores(self, texts):
+        names = self.bundle.labels.names
+        moved = [text.startswith(("Merci ,", "RT")) for text in texts]
+        return np.eye(len(names))[[names.index("viande" if one else "avion") for one in moved]], None
+
+
+def made(store, bundle, most=99, before=lambda: None):
+    """A recount without two words, and what the queries say of the last one."""
+    planned = recount.plan(store, bundle, ["🌻", "@vigie"], ["hier"], most)
+    before()
+    recount.recount(Moved(bundle), store, planned, stores.Run("r", {}))
+    return said(store)
+
+
+def said(store):
+    catalog.refresh(store)
+    names = ("recounted_shares", "recounted_shares_over_time", "recounted_words")
+    return [catalog.run_query(store, sqlfiles.query(name)).to_dicts() for name in names]
+
+
+@pytest.fixture
+def timed(store):
+    rows = [{"tweet_id": one, "text": TEXTS[one], "seen_at": stores.now(), "created_at": datetime(2024, month, 9)}
+            for one, month in (("1", 3), ("2", 3), ("3", 4), ("4", 3))]  # fmt: skip
+    store.write("tweets", "timed", pl.DataFrame(rows, schema=TABLES["tweets"]))
+    return store
+
+
+def test_a_tweet_that_is_forgotten_is_out_of_the_recount(timed, tiny_bundle, monkeypatch):
+    made(timed, tiny_bundle)
+    with monkeypatch.context() as patch:  # killed half-way
+        patch.setattr(forget, "_blank_runs", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            forget.forget(timed, ["1", "5"])
+    shares, months, words = said(timed)
+    avion = {row["label"]: row for row in shares}["avion"]  # of 2, 3 and 4
+    assert (avion["tweets"], avion["share"], avion["share_without"]) == (3, 1, pytest.approx(2 / 3))
+    march = {(f"{row['month']:%m}", row["label"]): row for row in months}["03", "avion"]
+    assert (march["tweets"], march["share"], march["share_without"]) == (2, 1, 1)
+    for _ in range(2):
+        forget.forget(timed, ["1", "5"])
+        assert said(timed) == [shares, months, words]
+    assert made(timed, tiny_bundle) == [shares, months, words]
+
+
+def test_forgetting_it_while_it_is_recounted_or_all_of_them_is_the_same(timed, tiny_bundle):
+    found = made(timed, tiny_bundle, before=lambda: forget.forget(timed, ["1"]))
+    assert found == made(timed, tiny_bundle)
+    forget.forget(timed, ["2", "3", "5"])
+    assert catalog.run_sql(timed, "SELECT holders, tweets FROM recounts").rows() == [(0, 0)]
+    assert said(timed) == [[], [], []]
+
+
+def test_of_a_draw_the_holders_that_were_not_drawn_stay(timed, tiny_bundle):
+    made(timed, tiny_bundle, most=2)
+    drawn = timed.scan("recounted").collect()["tweet_id"]
+    forget.forget(timed, [drawn[0]])
+    assert catalog.run_sql(timed, "SELECT holders, tweets FROM recounts").rows() == [(3, 1)]
 
 
 def test_a_suspect_is_no_control(store, tiny_bundle):
