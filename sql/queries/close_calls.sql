@@ -14,6 +14,6 @@ WHERE lead <= coalesce(CAST($max_lead AS DOUBLE), 'infinity')
 GROUP BY label, runner_up, word
 HAVING count(*) >= coalesce(CAST($min_tweets AS BIGINT), 1)
 QUALIFY CAST($top AS BIGINT) IS NULL OR row_number() OVER (
-    PARTITION BY label, runner_up, avg(push) > 0 ORDER BY abs(avg(push)) DESC, word
+    PARTITION BY label, runner_up, avg(push) > 0 ORDER BY round(abs(avg(push)), 9) DESC, word
 ) <= CAST($top AS BIGINT)
 ORDER BY label, runner_up, mean_push DESC, word;

@@ -33,5 +33,5 @@ JOIN relied AS c ON c.word = p.companion AND c.label = r.label AND sign(c.relian
 WHERE p.both_held / h.tweets >= coalesce(CAST($share AS DOUBLE), 0)
     AND (CAST($label AS VARCHAR) IS NULL OR r.label = CAST($label AS VARCHAR))
     AND (CAST($word AS VARCHAR) IS NULL OR r.word = CAST($word AS VARCHAR))
-ORDER BY together DESC, abs(r.reliance) DESC, r.word, r.label, companion
+ORDER BY together DESC, round(abs(r.reliance), 9) DESC, r.word, r.label, companion
 LIMIT CAST($top AS BIGINT);

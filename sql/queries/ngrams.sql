@@ -46,5 +46,5 @@ SELECT
 FROM estimates
 WHERE tweets >= coalesce(CAST($min_tweets AS BIGINT), 1) AND total_score <> 0
 QUALIFY CAST($top AS BIGINT) IS NULL
-    OR row_number() OVER (PARTITION BY label, total_score > 0 ORDER BY abs(total_score) DESC, ngram) <= CAST($top AS BIGINT)
+    OR row_number() OVER (PARTITION BY label, total_score > 0 ORDER BY round(abs(total_score), 9) DESC, ngram) <= CAST($top AS BIGINT)
 ORDER BY label, total_score DESC, ngram;

@@ -23,5 +23,5 @@ WHERE (CAST($label AS VARCHAR) IS NULL OR label = CAST($label AS VARCHAR))
     AND (CAST($word AS VARCHAR) IS NULL OR word = CAST($word AS VARCHAR))
 GROUP BY word, label
 HAVING sum(n) >= coalesce(CAST($min_tweets AS BIGINT), 1)
-ORDER BY largest_author_share DESC, abs(mean_score) DESC, word, label
+ORDER BY largest_author_share DESC, round(abs(mean_score), 9) DESC, word, label
 LIMIT CAST($top AS BIGINT);

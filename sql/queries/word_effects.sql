@@ -16,5 +16,5 @@ LEFT JOIN control_floor AS f
     ON f.model_version = e.model_version AND f.measure = e.edit AND f.bin = frequency_bin(e.tweets)
 WHERE (CAST($word AS VARCHAR) IS NULL OR e.word = CAST($word AS VARCHAR))
     AND (CAST($label AS VARCHAR) IS NULL OR e.label = CAST($label AS VARCHAR))
-ORDER BY abs(e.mean_score) DESC, e.word, e.edit, e.label
+ORDER BY round(abs(e.mean_score), 9) DESC, e.word, e.edit, e.label
 LIMIT CAST($top AS BIGINT);
