@@ -20,7 +20,7 @@ from batch.classifier import Classifier
 from batch.effects import by_chance, replaced
 from batch.holders import tweets_with
 from camembias.bundle import Bundle
-from camembias.sampling import frame_of, months_of, permanent_random_number, seed_of
+from camembias.sampling import frame_of, longest, permanent_random_number, seed_of
 from camembias.schemas import TABLES
 from camembias.store import Run, Store, now
 from camembias.text import words
@@ -65,7 +65,7 @@ def plan(store: Store, bundle: Bundle, suspects: Collection[str], controls: Coll
     counts = dict(labelled["label"].value_counts().iter_rows())
     with store.shared():
         rows = [(tweet_id, text) for tweet_id, text, _, _ in tweets_with(store, suspects)]
-        labelled = labelled.join(months_of(store), on="tweet_id", how="left")
+        labelled = labelled.join(_months(store), on="tweet_id", how="left")
     texts = pl.DataFrame(rows, schema={"tweet_id": pl.String(), "text": pl.String()}, orient="row")
     held = texts.unique("tweet_id").join(labelled.select("tweet_id", "label", "month"), on="tweet_id")
     seed = seed_of(store)
@@ -81,6 +81,13 @@ def plan(store: Store, bundle: Bundle, suspects: Collection[str], controls: Coll
     rest = pl.concat([rest, labels.select(pl.col(one).cast(kind) for one, kind in rest.schema.items())])
     summed = rest.group_by("month", "label", maintain_order=True).sum().to_dicts()
     return Plan(tuple(sorted(suspects)), frame, len(held), tweets, summed)
+
+
+def _months(store: Store) -> pl.DataFrame:
+    """tweet_id, month (its first day, UTC; null without a time) of every stored tweet."""
+    rows = store.scan("tweets").with_columns(length=pl.col("text").str.len_chars())
+    shown = longest(rows.select("tweet_id", "length", "seen_at", "source", "created_at"))
+    return shown.select("tweet_id", month=pl.col("created_at").dt.truncate("1mo").dt.date()).collect()
 
 
 def _recounted(row: tuple[Any, ...], suspects: set[str], controls: set[str]) -> Recounted:

@@ -201,13 +201,6 @@ def longest(rows: pl.LazyFrame) -> pl.LazyFrame:
     return order.unique("tweet_id", keep="last")
 
 
-def months_of(store: Store) -> pl.DataFrame:
-    """tweet_id, month (its first day, UTC; null without a time) of every stored tweet."""
-    rows = store.scan("tweets").with_columns(length=pl.col("text").str.len_chars())
-    shown = longest(rows.select("tweet_id", "length", "seen_at", "source", "created_at"))
-    return shown.select("tweet_id", month=pl.col("created_at").dt.truncate("1mo").dt.date()).collect()
-
-
 def texts_of(store: Store, tweet_ids: pl.Series) -> pl.DataFrame:
     """tweet_id, text in the order of `tweet_ids`; of several texts the longest, then the latest."""
     wanted = pl.DataFrame({"tweet_id": tweet_ids})

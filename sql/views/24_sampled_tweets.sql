@@ -28,7 +28,7 @@ complete AS (
     GROUP BY e.tweet_id, e.model_version, e.method, e.baseline
     HAVING count(*) = any_value(len(m.labels))
 ),
-included AS (  -- as the view inclusion, which would look at all draws
+included AS (  -- as the view inclusion, of these designs, and without a look at all draws
     SELECT d.model_version, d.method, d.baseline, w.tweet_id, max(w.pi) AS pi
     FROM (FROM draws_parts SEMI JOIN query_table(index_rows) USING (tweet_id)) AS w
     JOIN query_table(design_rows) AS d USING (design_id)

@@ -1,6 +1,6 @@
--- Refresh keeps the parts as sampled_texts_of('explanation_index', 'explanations_parts', 'counted_designs') would have them. Of a block's parts
--- the last counts: those that it replaced stay for an hour, because queries may be reading them. They are looked up once,
--- so that a part which comes meanwhile hides nothing.
+-- Refresh keeps the parts as sampled_texts_of('explanation_index', 'explanations_parts', 'counted_designs') would have
+-- them. Of a block's parts the last counts: those that it replaced stay for an hour, because queries may be reading them.
+-- They are looked up once, so that a part which comes meanwhile hides nothing.
 CREATE VIEW sampled_texts AS
 SELECT model_version, method, baseline, tweet_id, tweets, w, v FROM sampled_texts_parts
 QUALIFY part = max(part) OVER (PARTITION BY block);

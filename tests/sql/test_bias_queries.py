@@ -47,10 +47,9 @@ def test_control_words_go_with_no_label(good_store: Store) -> None:
 def test_effect_candidates_are_ranked_by_standard_errors(good_store: Store) -> None:
     # le: mean -0.1, error 0.2; a single tweet with nucléaire has no error
     assert ask(good_store, "effect_candidates", min_tweets="1", top="1") == near([("le", "function", 2, 0.5)])
-    assert [row[0] for row in ask(good_store, "effect_candidates", min_tweets="1", top="2")] == [
-        "le"
-    ]  # nothing speaks for it
-    assert [row[0] for row in ask(good_store, "effect_candidates", min_tweets="1", top=None)] == ["le", "nucléaire"]
+    two, every = (ask(good_store, "effect_candidates", min_tweets="1", top=top) for top in ("2", None))
+    assert [row[0] for row in two] == ["le"]  # nothing speaks for the other
+    assert [row[0] for row in every] == ["le", "nucléaire"]
 
 
 def test_without_edits_concept_words_are_expected_and_rare_words_have_no_verdict(good_store: Store) -> None:
@@ -302,25 +301,17 @@ def test_bias_diff_compares_with_the_model_explained_before_whatever_its_baselin
     """m0 was explained long ago from the baseline of m1, m2 just before it from another."""
     for at, (name, baseline) in enumerate([("m0", "mask"), ("m2", "zero")]):
         scope = {"model_version": name, "baseline": baseline}
-        put(
-            good_store,
-            "models",
-            name,
-            [{"model_version": name, "serving_version": f"v-{name}", "labels": ["avion", "viande"], "seen_at": DAY}],
-        )
+        model = {"model_version": name, "serving_version": f"v-{name}", "labels": ["avion", "viande"], "seen_at": DAY}
+        put(good_store, "models", name, [model])
         put(good_store, "designs", name, [{**design(name, "ig"), **scope}])
         put(good_store, "draws", name, [{"design_id": name, "tweet_id": "t1", "key": "all", "pi": 1.0}])
         when = DAY - timedelta(days=2 - at)
         pushes = (("avion", [0.3, 4.0]), ("viande", [0.1, 0.0]))
-        put(
-            good_store,
-            "explanations",
-            name,
-            [explanation("t1", label, push, computed_at=when, **scope) for label, push in pushes],
-        )
+        rows = [explanation("t1", label, push, computed_at=when, **scope) for label, push in pushes]
+        put(good_store, "explanations", name, rows)
     catalog.refresh(good_store)
-    rows = catalog.run_query(good_store, sqlfiles.query("bias_diff"), {"min_tweets": "1"})
-    assert set(rows["other"]) == {"m2"}
+    found = catalog.run_query(good_store, sqlfiles.query("bias_diff"), {"min_tweets": "1"})
+    assert set(found["other"]) == {"m2"}
 
 
 def test_effects_of_a_model_take_its_own_candidates_and_controls(good_store: Store) -> None:

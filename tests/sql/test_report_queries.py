@@ -65,10 +65,9 @@ def test_words_of_the_stream_are_held_against_those_of_training(good_store: Stor
     sampled, trained = wilson(0, 3), wilson(96, 100)
     assert gone["difference_high"] == pytest.approx(-0.96 + math.hypot(sampled[1], 0.96 - trained[0]), rel=1e-4)
     assert gone["difference_low"] == pytest.approx(-0.96 - (trained[1] - 0.96), rel=1e-4)
+    # train is in 2 of 3 texts and 2 of 100 documents: over 0
     low = 2 / 3 - 2 / 100 - math.hypot(2 / 3 - wilson(2, 3)[0], wilson(2, 100)[1] - 2 / 100)
-    assert found["train"]["difference_low"] == pytest.approx(
-        low, rel=1e-4
-    )  # in 2 of 3 texts and 2 of 100 documents: over 0
+    assert found["train"]["difference_low"] == pytest.approx(low, rel=1e-4)
 
 
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
