@@ -1,40 +1,48 @@
 """Integrated Gradients of logits with respect to the word embeddings. The only module that imports captum.
 
 It knows rows of token ids and labels. It does not know text, words, labels' names, the store or the queue.
-Captum walks the path and adds up; the seam it leaves open, `gradient_func`, is where passes are shared: between the
-labels of a tweet, between tweets of one batch, and between the rules of growing size that a tweet may need.
+Captum integrates the pieces into which `mesh` cuts a path; where a piece does not account for the change of its logit,
+which forward passes give exactly, it is cut again. The seam that Captum leaves open, `gradient_func`, is where passes
+are shared between the labels of a tweet and between the tweets of one batch.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from captum.attr import IntegratedGradients
 
+from explain_worker import mesh
+from explain_worker.mesh import Curve, Piece
 from explain_worker.path import BASELINES, Passes, Path, Row
-from explain_worker.quadrature import LEVELS, rule
 
 METHOD = "integrated_gradients"
 BASELINE = BASELINES[0]
 LARGEST_ERROR = 0.05  # relative completeness error of an attribution that counts as converged
-SOUGHT_ERROR = 0.03  # above it more nodes are tried: twice as many cut the error by a hundred, mostly (decision 0020)
+SOUGHT_ERROR = 0.03  # the same, but adding up what every piece misses: errors that cancel do not count as none
 SMALLEST_CHANGE = 0.05  # logits; floor of the denominator, so that near-zero changes can pass
-BF16_LEVELS = LEVELS[:3]  # rounding, not the rule, bounds bf16's error: what fails with these is done again in fp32
+NODES = 2  # gradients per piece (Gauss-Legendre)
+_ROUNDS = 10  # of cutting
+_REDUCED_ROUNDS = 2  # in bf16, whose rounding no cut removes: what fails then is done again in fp32
+_MOST_NODES = 200  # per tweet and label; a logit that oscillates never adds up
+_CUT_DOWN_TO = 0.7  # of the error sought: with a margin, so that a round seldom needs another
 
-Line = tuple[int, int]  # a row's number and a label's id: what has one attribution
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
     scores: list[float]  # (tokens,) raw and signed, on the logit scale
-    steps: int
+    steps: int  # gradients
     logit: float
     logit_baseline: float
     precision: str  # of the gradients; logits are always fp32
-    duration_ms: float  # this attribution's share of its batches, all tries included
+    duration_ms: float  # this attribution's share of its batch, all tries included
 
     @property
     def delta(self) -> float:
@@ -50,97 +58,154 @@ class Attribution:
         return self.relative_error <= LARGEST_ERROR  # False for nan
 
 
+@dataclass(slots=True)
+class _Line:
+    """One tweet and label: what has one attribution. `pieces` hold the scores of their tokens, (tokens,)."""
+
+    number: int
+    target: int
+    pieces: dict[Piece, Floats] = field(default_factory=dict)
+    nodes: int = 0
+    precision: str = "fp32"
+
+    def missed(self, curve: Curve) -> dict[Piece, float]:
+        """Logits by which each piece misses the change of the logit over it."""
+        return {
+            piece: abs(float(scores.sum() - curve.change(piece)[self.target])) for piece, scores in self.pieces.items()
+        }
+
+    def to_cut(self, curve: Curve, sought: float) -> list[Piece]:
+        """The pieces that miss most, until the others miss little enough; none where all is well or hopeless."""
+        most = sought * max(abs(float(curve.change((0.0, 1.0))[self.target])), SMALLEST_CHANGE)
+        missed = self.missed(curve)
+        left = sum(missed.values())
+        if not left > most or self.nodes >= _MOST_NODES:  # nan is hopeless
+            return []
+        chosen = []
+        for piece in sorted(missed, key=lambda piece: -missed[piece]):
+            if left <= _CUT_DOWN_TO * most:
+                break
+            chosen.append(piece)
+            left -= missed[piece]
+        return chosen
+
+
 def explain(
     network: torch.nn.Module,
     special_ids: Mapping[str, int],
     rows: Sequence[Row],
     baseline: str = BASELINE,
     passes: Passes | None = None,
-    levels: Sequence[int] = LEVELS,
+    sought: float = SOUGHT_ERROR,
 ) -> list[Attribution]:
-    """One attribution a row and target, row after row. Those that never converge keep their best try, and say so.
+    """One attribution per row and target, row after row. Those that never converge say so.
 
-    `network` is fp32 and says the logits; `passes` computes gradients, and is the same network where it is None.
+    `network` is fp32 and says the logits; `passes` computes gradients, and is the same network where it is None. Where
+    the logits are not finite no gradient is computed, and the scores are nan.
     """
     exact = Passes(network) if passes is None else replace(passes, network=network, precision="fp32")
-    tries = [(exact, levels)]
-    if passes is not None and passes.precision != exact.precision:
-        tries = [(passes, [level for level in levels if level in BF16_LEVELS]), *tries]
-    path = Path(network, special_ids, rows, baseline)
     began = time.perf_counter()
-    lines = [(number, target) for number, row in enumerate(rows) for target in row.targets]
-    ends = dict(zip(lines, _ends(path, exact, lines), strict=True))
-    found: dict[Line, Attribution] = {}
-    for way, ladder in tries:
-        method = _SharedGradients(path, way)
-        # nan counts as not converged, and so does what has no try yet
-        pending = [line for line in lines if line not in found or not found[line].converged]
-        for level in ladder:
-            if not pending:
-                break
-            scores = method.scores(pending, level)
-            share = (time.perf_counter() - began) * 1000 / len(pending)
-            began = time.perf_counter()
-            for line, score in zip(pending, scores, strict=True):
-                new = Attribution(score[: len(rows[line[0]].ids)], level, *ends[line], way.precision, share)
-                found[line] = _better(found.get(line), new)
-            pending = [line for line in pending if not found[line].relative_error <= SOUGHT_ERROR]
-    return [found[line] for line in lines]
+    path = Path(network, special_ids, rows, baseline)
+    curves = mesh.scan(lambda points: path.values(exact, points), len(rows))
+    lines = [_Line(number, target) for number, row in enumerate(rows) for target in row.targets]
+    moving = [line for line in lines if path.moves(line.number) and curves[line.number].finite]
+    if passes is not None and passes.precision != exact.precision:
+        _integrate(path, exact, passes, curves, moving, sought, _REDUCED_ROUNDS)
+        moving = [line for line in moving if not _attribution(line, curves, rows).relative_error <= sought]
+    _integrate(path, exact, exact, curves, moving, sought, _ROUNDS)
+    elapsed_ms = (time.perf_counter() - began) * 1000
+    work = [len(rows[line.number].ids) * (1 + line.nodes) for line in lines]
+    return [
+        replace(_attribution(line, curves, rows), duration_ms=elapsed_ms * mine / sum(work))
+        for line, mine in zip(lines, work, strict=True)
+    ]
 
 
-def _ends(path: Path, passes: Passes, lines: Sequence[Line]) -> Iterator[tuple[float, float]]:
-    start, stop = path.ends(passes)
-    return ((stop[number][target], start[number][target]) for number, target in lines)
+def _integrate(
+    path: Path,
+    exact: Passes,
+    passes: Passes,
+    curves: Sequence[Curve],
+    lines: Sequence[_Line],
+    sought: float,
+    rounds: int,
+) -> None:
+    """Give each line the scores of its pieces by `passes`, and cut those that do not add up, `rounds` times at most."""
+    gradients = _PieceGradients(path, passes)
+    for line in lines:
+        line.pieces, line.precision = {}, passes.precision
+    new = [(line, piece) for line in lines for piece in curves[line.number].pieces]
+    for turn in range(rounds):
+        for (line, piece), scores in zip(new, gradients.scores(new), strict=True):
+            line.pieces[piece] = scores
+            line.nodes += NODES
+        cuts = [
+            (line, piece, at)
+            for line in lines
+            if turn + 1 < rounds
+            for piece in line.to_cut(curves[line.number], sought)
+            if (at := curves[line.number].cut(piece)) is not None
+        ]
+        unseen = {(line.number, at) for line, _, at in cuts if at not in curves[line.number].at}
+        mesh.look_closer(lambda points: path.values(exact, points), curves, sorted(unseen))
+        new = [(line, half) for line, (start, stop), at in cuts for half in ((start, at), (at, stop))]
+        for line, piece, _ in cuts:
+            del line.pieces[piece]
+        if not new:
+            return
 
 
-def _better(old: Attribution | None, new: Attribution) -> Attribution:
-    """More nodes are not always better: keep the smaller error, and the time that both took."""
-    if old is None:
-        return new
-    best = old if old.relative_error < new.relative_error else new
-    return replace(best, duration_ms=old.duration_ms + new.duration_ms)
+def _attribution(line: _Line, curves: Sequence[Curve], rows: Sequence[Row]) -> Attribution:
+    tokens, logits = len(rows[line.number].ids), curves[line.number].logits[:, line.target]
+    scores = sum(line.pieces.values(), np.zeros(tokens) if curves[line.number].finite else np.full(tokens, np.nan))
+    return Attribution(scores.tolist(), line.nodes, float(logits[-1]), float(logits[0]), line.precision, 0.0)
 
 
-class _SharedGradients(IntegratedGradients):  # type: ignore[misc, unused-ignore]
-    """Captum's Integrated Gradients over a path's coefficients, from 0 to 1. It keeps every slope computed."""
+class _PieceGradients(IntegratedGradients):  # type: ignore[misc, unused-ignore]
+    """Captum's Integrated Gradients over a path's coefficients, from one end of a piece to the other."""
 
     def __init__(self, path: Path, passes: Passes) -> None:
-        super().__init__(forward_func=None)
-        self.gradient_func = self._gradients
+        super().__init__(lambda points, numbers: path.values(passes, list(zip(numbers, points[:, 0], strict=True))))
+        self.gradient_func = self._shared
         self._path, self._passes = path, passes
-        self._lines: Sequence[Line] = ()
-        self._known: dict[Line, torch.Tensor] = {}  # (nodes, tokens)
 
-    def scores(self, lines: Sequence[Line], level: int) -> list[list[float]]:
-        """Attributions of tokens by the rule of `level` nodes, (lines, tokens), padded to the longest tweet.
-
-        The lines of one call must all have been in the calls before it, if there were any.
-        """
-        self._lines = lines
-        stop = torch.ones(len(lines), max(map(len, self._path.stop)), dtype=torch.float64)
-        nodes, weights = rule(level)
-        # The public `attribute` knows Gauss-Legendre and Riemann rules only, and calls this with their nodes.
-        [scores] = self._attribute(
-            (stop,), (torch.zeros_like(stop),), n_steps=level, step_sizes_and_alphas=(weights, nodes)
+    def scores(self, pieces: Sequence[tuple[_Line, Piece]]) -> list[Floats]:
+        """What each token adds over each piece, (tokens,) each."""
+        if not pieces:
+            return []
+        tokens = [len(self._path.stop[line.number]) for line, _ in pieces]
+        ends = torch.tensor([piece for _, piece in pieces], dtype=torch.float64)
+        start, stop = (end[:, None].repeat(1, max(tokens)) for end in ends.unbind(1))  # (pieces, tokens)
+        scores = self.attribute(
+            stop,
+            start,
+            target=torch.tensor([line.target for line, _ in pieces]),
+            additional_forward_args=torch.tensor([line.number for line, _ in pieces]),
+            n_steps=NODES,
+            method="gausslegendre",
         )
-        listed: list[list[float]] = scores.tolist()
-        return listed
+        return [one[:length] for one, length in zip(scores.numpy(), tokens, strict=True)]
 
-    def _gradients(self, inputs: tuple[torch.Tensor, ...], **_: object) -> tuple[torch.Tensor, ...]:
-        """Captum's `gradient_func`: slopes at `inputs`, (nodes x lines, tokens). Only new nodes are computed."""
-        points = inputs[0].detach().view(-1, len(self._lines), inputs[0].shape[1])  # (nodes, lines, tokens)
-        fresh = points[len(self._known.get(self._lines[0], ())) :]
-        targets: dict[int, list[int]] = {}
-        for number, target in self._lines:
-            targets.setdefault(number, []).append(target)
-        at = {number: position for position, (number, _) in enumerate(self._lines)}  # a tweet's lines are alike
-        for count in sorted({len(wanted) for wanted in targets.values()}):  # one backward pass a label: as many for all
-            numbers = [number for number, wanted in targets.items() if len(wanted) == count]
-            every = fresh[:, [at[number] for number in numbers]]  # (new nodes, tweets, tokens)
-            many = numbers * len(every)
-            slopes = self._path.slopes(self._passes, many, every.flatten(0, 1), [targets[number] for number in many])
-            for which, slope in enumerate(slopes):
-                for number, added in zip(numbers, slope.view(every.shape).unbind(1), strict=True):
-                    line = (number, targets[number][which])
-                    self._known[line] = torch.cat([self._known[line], added]) if line in self._known else added
-        return (torch.stack([self._known[line] for line in self._lines], dim=1).flatten(0, 1),)
+    def _shared(
+        self,
+        forward_fn: object,
+        inputs: tuple[torch.Tensor, ...],
+        target_ind: torch.Tensor,
+        additional_forward_args: tuple[torch.Tensor, ...],
+    ) -> tuple[torch.Tensor, ...]:
+        """Captum's `gradient_func`: slopes at `inputs`, (nodes x pieces, tokens).
+
+        A point that several labels of a tweet ask for is read once; each label takes a backward pass.
+        """
+        points, targets = inputs[0].detach(), target_ind.tolist()
+        asked: dict[tuple[int, float], list[int]] = {}  # tweet and coefficient → rows of `points`
+        for row, key in enumerate(zip(additional_forward_args[0].tolist(), points[:, 0].tolist(), strict=True)):
+            asked.setdefault(key, []).append(row)
+        slopes = torch.empty_like(points)
+        for labels in sorted({len(found) for found in asked.values()}):
+            some = {key: found for key, found in asked.items() if len(found) == labels}
+            wanted = [[targets[row] for row in found] for found in some.values()]
+            numbers, first = [number for number, _ in some], [found[0] for found in some.values()]
+            for which, slope in enumerate(self._path.slopes(self._passes, numbers, points[first], wanted)):
+                slopes[[found[which] for found in some.values()]] = slope
+        return (slopes,)

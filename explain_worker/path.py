@@ -13,7 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from camembias.checkpoint import position_ids
@@ -74,10 +77,6 @@ class Path:
         self._table: torch.nn.Embedding = network.get_input_embeddings()  # type: ignore[operator]
         self._device = self._table.weight.device
 
-    def ends(self, passes: Passes) -> tuple[list[list[float]], list[list[float]]]:
-        """Logits of every label at the baseline and at the tweet, (rows, labels) each."""
-        return self.logits(passes, self.start), self.logits(passes, self.stop)
-
     def logits(self, passes: Passes, rows: Sequence[tuple[int, ...]]) -> list[list[float]]:
         """Logits of any rows of token ids, (rows, labels). Equal rows are read once: with `<mask>` as baseline,
         tweets of one length share theirs."""
@@ -92,6 +91,28 @@ class Path:
 
         passes.each(read, [len(ids) for ids in wanted])
         return [found[ids] for ids in rows]
+
+    def moves(self, number: int) -> bool:
+        """Whether the tweet has any token to stand in for: else all its scores are 0."""
+        return self.start[number] != self.stop[number]
+
+    def values(self, passes: Passes, points: Sequence[tuple[int, float]]) -> npt.NDArray[np.float64]:
+        """Logits of every label at points, each a tweet's number and one coefficient for all its tokens, by forward
+        passes alone; (points, labels)."""
+        labels: Any = passes.network.config.num_labels  # type: ignore[union-attr]
+        found = np.empty((len(points), labels))
+
+        def read(batch: list[int]) -> None:
+            with torch.no_grad():
+                numbers, at = zip(*(points[point] for point in batch), strict=True)
+                start, attention = self._padded([self.start[number] for number in numbers])
+                stop, _ = self._padded([self.stop[number] for number in numbers])
+                share = torch.tensor(at, device=self._device, dtype=self._table.weight.dtype)[:, None, None]
+                between = torch.lerp(self._embedded(start), self._embedded(stop), share)  # exact at both ends
+                found[batch] = passes.logits(between, attention).double().cpu().numpy()
+
+        passes.each(read, [len(self.stop[number]) for number, _ in points])
+        return found
 
     def slopes(
         self, passes: Passes, numbers: Sequence[int], points: torch.Tensor, targets: Sequence[Sequence[int]]
