@@ -1,6 +1,6 @@
 """The table `explanation_index`: what each part of explanations holds, without its words, so that a part is read once.
 
-A refresh has to know which tweets were explained, by which model, when, and whether completely. Parts change seldom
+A refresh has to know which tweets were explained, by which model, when, and whether by numbers. Parts change seldom
 (a batch that goes on, `forget`); one that did is known by its size and time.
 It knows parts. It does not know SQL.
 """
@@ -16,7 +16,7 @@ import polars as pl
 from camembias.store import Store
 
 TABLE = "explanation_index"
-INDEX = 2  # what its rows say; another number, and all are made again
+INDEX = 3  # what its rows say; another number, and all are made again
 _MOST_PARTS = 32  # of the index; more are made one
 
 

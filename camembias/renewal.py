@@ -32,8 +32,8 @@ WITH targets AS (
 SELECT
     e.part, e.tweet_id, e.model_version, e.method, e.baseline, e.text_hash,
     max(e.batch) AS batch, bit_or(t.bit) AS targets, count(*) AS explanations,
-    bool_and(coalesce(e.converged, false)) AS converged, bit_xor(hash(e.target, e.batch, e.computed_at)) AS mark,
-    max(e.computed_at) FILTER (e.converged) AS computed_at
+    bool_and(coalesce(isfinite(e.delta), false)) AS finite, bit_xor(hash(e.target, e.batch, e.computed_at)) AS mark,
+    max(e.computed_at) FILTER (isfinite(e.delta)) AS computed_at
 FROM ({rows}) AS e JOIN targets AS t USING (model_version, target)
 GROUP BY ALL
 """

@@ -18,9 +18,9 @@ DERIVED: dict[str, pl.Schema] = {
             "batch": pl.String(),
             "targets": pl.Int64(),  # a bit a label of the model
             "explanations": pl.Int64(),  # as many rows of the part
-            "converged": pl.Boolean(),  # all of them
+            "finite": pl.Boolean(),  # the scores of all of them are numbers
             "mark": pl.UInt64(),  # changes when one is computed again
-            "computed_at": pl.Datetime("us", "UTC"),  # the last that converged
+            "computed_at": pl.Datetime("us", "UTC"),  # the last of them that is
         }
     ),
     # what estimates are made from, without its words: tweets that were sampled and explained, copies of a text as one
@@ -48,7 +48,7 @@ DERIVED: dict[str, pl.Schema] = {
             "method": pl.String(),
             "baseline": pl.String(),
             "word": pl.String(),
-            "label": pl.String(),  # null: tweets to v2; else wx to w_strongest
+            "label": pl.String(),  # null: tweets to v2; else wx to we
             "tweets": pl.Int64(),  # distinct texts
             "occurrences": pl.Int64(),
             "w": pl.Float64(),
@@ -69,6 +69,7 @@ DERIVED: dict[str, pl.Schema] = {
             "w_abs_x": pl.Float64(),
             "w_positive": pl.Float64(),
             "w_strongest": pl.Float64(),
+            "we": pl.Float64(),  # e: logits that an unconverged explanation of the text misses
         }
     ),
     # the scores of edited words, text by text: an error by author needs them
@@ -82,6 +83,7 @@ DERIVED: dict[str, pl.Schema] = {
             "label": pl.String(),
             "w": pl.Float64(),
             "x": pl.Float64(),
+            "e": pl.Float64(),  # as in sums
         }
     ),
 }

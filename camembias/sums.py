@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from camembias.schemas import TABLES
 
-SUMS = 4  # what a part `sums` holds; another number, and all are made again
+SUMS = 6  # what a part `sums` holds; another number, and all are made again
 _SCOPE = ("model_version", "method", "baseline")
 _WORD, _SCORE = "words.list.element.word", "words.list.element.score"
 Floats = npt.NDArray[np.float64]
@@ -37,7 +37,7 @@ def version(edited: pl.DataFrame) -> str:
 class Explanations:
     """Rows of the table `explanations`; the words of row i are `word` and `score` from `start[i]` to `stop[i]`."""
 
-    rows: pl.DataFrame  # tweet_id, model_version, method, baseline, target, batch, computed_at, row
+    rows: pl.DataFrame  # tweet_id, model_version, method, baseline, target, batch, computed_at, delta, converged, row
     start: Numbers
     stop: Numbers
     word: Numbers  # places in the vocabulary
@@ -47,7 +47,7 @@ class Explanations:
 
 def read(parts: Iterable[Path]) -> Explanations:
     """Of these parts. Of their words only spelling and score are read, and a spelling once a part."""
-    names = ["tweet_id", *_SCOPE, "target", "batch", "computed_at", _WORD, _SCORE]
+    names = ["tweet_id", *_SCOPE, "target", "batch", "computed_at", "delta", "converged", _WORD, _SCORE]
     tables = []
     for part in parts:
         with pq.ParquetFile(part, read_dictionary=[_WORD]) as file:
@@ -98,11 +98,12 @@ class _Pairs:
     vocabulary: pl.Series
     occurrences: Numbers
     x: Floats  # (labels, pairs), centred logits, occurrences added
+    missed: Floats  # (labels, texts), centred logits: what explanations miss where one of the text did not converge
 
 
 def _pairs(found: Explanations, rows: pl.DataFrame, tweets: pl.DataFrame, labels: list[str]) -> _Pairs:
-    """A tweet is left out where a label has no explanation, or labels disagree on its words."""
-    at = _places(rows, tweets, labels)
+    """A tweet is left out where a label has no explanation, or none by numbers, or labels disagree on its words."""
+    at = _places(rows.filter(pl.col("delta").is_finite()), tweets, labels)
     whole = np.flatnonzero((at >= 0).all(axis=0))
     at, tweets = at[:, whole], tweets[whole]
     length = found.stop[at] - found.start[at]
@@ -116,13 +117,19 @@ def _pairs(found: Explanations, rows: pl.DataFrame, tweets: pl.DataFrame, labels
     if differ.any():
         agree = ~np.isin(tweet, tweet[differ])
         tweet, word, places = tweet[agree], word[agree], places[:, agree]
-    scores = found.score[places].astype(np.float64)
+    scores, missed = found.score[places].astype(np.float64), _missed(found, at)
     if not len(tweet):
-        return _Pairs(labels, tweets, tweet, word, found.vocabulary, tweet, scores)
+        return _Pairs(labels, tweets, tweet, word, found.vocabulary, tweet, scores, missed)
     order, first = _runs(tweet, word)
     x = np.add.reduceat((scores - scores.mean(axis=0))[:, order], first, axis=1)
     occurrences = np.diff(first, append=len(tweet))
-    return _Pairs(labels, tweets, tweet[order][first], word[order][first], found.vocabulary, occurrences, x)
+    return _Pairs(labels, tweets, tweet[order][first], word[order][first], found.vocabulary, occurrences, x, missed)
+
+
+def _missed(found: Explanations, at: Numbers) -> Floats:
+    """What the explanations at these rows, (labels, texts), miss: nothing where all of a text converged."""
+    deltas, converged = (found.rows[name].to_numpy()[at] for name in ("delta", "converged"))
+    return np.asarray(np.abs(deltas - deltas.mean(axis=0)) * ~converged.astype(bool).all(axis=0))
 
 
 def _places(rows: pl.DataFrame, tweets: pl.DataFrame, labels: list[str]) -> Numbers:
@@ -170,7 +177,7 @@ def _totals(pairs: _Pairs) -> Iterator[pl.DataFrame]:
     word = pairs.vocabulary.gather(seen)
     shared = {"word": word, "tweets": tweets[seen], "occurrences": total(pairs.occurrences).astype(np.int64)}
     yield pl.DataFrame({**shared, **{name: total(values) for name, values in of_word.items()}})
-    for label, x, strongest in zip(pairs.labels, pairs.x, _strongest(pairs), strict=True):
+    for label, x, strongest, missed in zip(pairs.labels, pairs.x, _strongest(pairs), pairs.missed, strict=True):
         wx, vx = w * x, v * x
         wxx = wx * x
         wx3 = wxx * x
@@ -178,6 +185,7 @@ def _totals(pairs: _Pairs) -> Iterator[pl.DataFrame]:
             **{"wx": wx, "wxx": wxx, "wx3": wx3, "wx4": wx3 * x},
             **{"w2x": w * wx, "w2xx": w * wxx, "vx": vx, "vxx": vx * x},
             **{"w_abs_x": np.abs(wx), "w_positive": w * (x > 0), "w_strongest": w * strongest},
+            "we": w * missed[pairs.tweet],
         }
         yield pl.DataFrame({"word": word, "label": label, **{name: total(values) for name, values in of_label.items()}})
 
@@ -188,4 +196,5 @@ def _scores(pairs: _Pairs, edited: pl.Series) -> Iterator[pl.DataFrame]:
     texts = pairs.tweets[pairs.tweet[chosen]].select("tweet_id", "w")
     words = pairs.vocabulary.gather(pairs.word[chosen])
     for at, label in enumerate(pairs.labels):
-        yield texts.with_columns(word=words, label=pl.lit(label), x=pl.Series(pairs.x[at, chosen]))
+        missed = pairs.missed[at, pairs.tweet[chosen]]
+        yield texts.with_columns(word=words, label=pl.lit(label), x=pl.Series(pairs.x[at, chosen]), e=pl.Series(missed))

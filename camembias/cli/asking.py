@@ -16,6 +16,7 @@ import typer
 
 from camembias import catalog, coded, concepts, decisions, sqlfiles
 from camembias import store as stores
+from camembias.cli.completeness import completeness
 from camembias.cli.console import StoreOption, name_values, not_in_a_store, out, print_table, print_text
 from camembias.errors import CamembiasError, InputError
 from camembias.files import write_bytes, write_text
@@ -186,7 +187,7 @@ def doctor(store: StoreOption = DEFAULT_STORE) -> None:
     if failed:
         shown = ", ".join(f"{name} ({count} rows)" for name, count in failed.items())
         raise CamembiasError(f"checks that fail in '{store}': {shown}; see sql/checks/ for what each one means")
-    out.print(f"{store}: all checks pass", markup=False)
+    out.print("\n".join([f"{store}: all checks pass", *completeness(found)]), markup=False)
 
 
 def _emit(frame: pl.DataFrame, given: Format | None, target: Path | None, title: str | None = None) -> None:

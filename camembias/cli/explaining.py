@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import polars as pl
 import typer
 
+from camembias.cli.completeness import completeness
 from camembias.cli.console import (
     BrokerOption,
     JsonOption,
@@ -134,7 +135,10 @@ def explain(
         rate = found.explained / seconds if seconds else 0.0
         out.print(
             f"{found.explained} explanations in {seconds:.1f} s ({rate:.1f}/s), {found.unconverged} of them fail "
-            f"completeness, {found.failed} tweets failed\nnext: camembias query word_label --store {store}",
+            f"completeness, {found.failed} tweets failed",
+            *completeness(target_store),
+            f"next: camembias query word_label --store {store}",
+            sep="\n",
             markup=False,
         )
 

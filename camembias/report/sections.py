@@ -203,13 +203,17 @@ def explained(store: Store, say: Wording, with_text: bool) -> dict[str, Any]:
     status, quality = ask(store, "explanation_status"), ask(store, "explanation_quality")
     incomplete = ask(store, "incomplete_explanations", top=ALL)
     worst = incomplete.rows.head(_WORST).to_dicts()
+    errors = ask(store, "explanation_errors")
     text, ids = say.text, ["tweet_id"] if with_text else []
     asked = ["model_version", "method", "baseline", "requests", "explained", "failed", "waiting"]
+    counted = ["target", "change", "explanations", "unconverged", "share", "p95_error", "no_numbers"]
     missing = [*ids, "target", "relative_error", "delta", "steps", "model_version", "computed_at"]
     measured = ["measure", "variant", "mean", "interval", "tweets", "model_version"]
     return {
         "status": status,
         "status_table": table(status.rows.to_dicts(), asked, text["status_caption"], say),
+        "errors": errors,
+        "errors_table": table(errors.rows.to_dicts(), counted, text["errors_caption"], say, ("share", "p95_error")),
         "incomplete": incomplete,
         "incomplete_table": table(worst, missing, text["incomplete_caption"].format(count=len(worst)), say),
         "quality": quality,

@@ -24,7 +24,9 @@ _PERCENT = {"en": "%", "fr": "\u00a0%"}
 _OURS = {
     "kind": "kinds",
     "verdict": "verdicts",
-    **dict.fromkeys(("who", "cue", "origin", "status", "measure", "variant", "job", "decision", "method"), "values"),
+    **dict.fromkeys(
+        ("who", "cue", "origin", "status", "measure", "variant", "job", "decision", "method", "change"), "values"
+    ),
 }
 
 

@@ -1,7 +1,7 @@
 -- name: store_contents
 -- question: How much does the store hold, and of what time?
 -- unit: the store; tweets in counts, times in UTC
--- caveat: undated tweets are in no month; classified and abstained count a tweet once, as classified last; explained means every label explained and converged
+-- caveat: undated tweets are in no month; classified and abstained count a tweet once, as classified last; explained means every label explained
 -- columns: tweets, authors, first_tweet_at, last_tweet_at, undated, classified, abstained, last_classified_at, refused_rows, explained, last_explained_at
 WITH seen AS (
     SELECT count(*) AS tweets, count(DISTINCT author) AS authors, min(created_at) AS first_at, max(created_at) AS last_at,

@@ -5,6 +5,6 @@ COMMENT ON VIEW explanation_index IS
 COMMENT ON COLUMN explanation_index.part IS 'name of the part; null in a snapshot';
 COMMENT ON COLUMN explanation_index.targets IS 'a bit for each label of the model that is explained there';
 COMMENT ON COLUMN explanation_index.explanations IS 'as many rows of the part';
-COMMENT ON COLUMN explanation_index.converged IS 'true: all of them';
+COMMENT ON COLUMN explanation_index.finite IS 'true: the scores of all of them are numbers';
 COMMENT ON COLUMN explanation_index.mark IS 'changes when one is computed again';
-COMMENT ON COLUMN explanation_index.computed_at IS 'of the last that converged, UTC';
+COMMENT ON COLUMN explanation_index.computed_at IS 'of the last whose scores are numbers, UTC';

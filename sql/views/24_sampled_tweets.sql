@@ -4,7 +4,7 @@ CREATE MACRO sampled_tweets_of(index_rows, explanation_rows, design_rows) AS TAB
 WITH tweets AS MATERIALIZED (
     SELECT
         e.tweet_id, e.model_version, e.method, e.baseline, max(e.text_hash) AS text_hash, max(e.batch) AS batch,
-        bool_and(e.converged) AS converged, bit_xor(e.mark) AS mark,
+        bool_and(e.finite) AS finite, bit_xor(e.mark) AS mark,
         sum(e.explanations) = any_value(len(m.labels)) AND bit_count(bit_or(e.targets)) = any_value(len(m.labels)) AS once
     FROM query_table(index_rows) AS e JOIN model_labels AS m USING (model_version)
     GROUP BY e.tweet_id, e.model_version, e.method, e.baseline
@@ -18,13 +18,13 @@ again AS (  -- the rule of the view explanations, which would sort all rows
     ) = 1
 ),
 complete AS (
-    SELECT tweet_id, model_version, method, baseline, text_hash, batch, mark FROM tweets WHERE once AND converged
+    SELECT tweet_id, model_version, method, baseline, text_hash, batch, mark FROM tweets WHERE once AND finite
     UNION ALL
     SELECT
         e.tweet_id, e.model_version, e.method, e.baseline, max(e.text_hash), max(e.batch),
         bit_xor(hash(e.target, e.batch, e.computed_at))
     FROM again AS e JOIN model_labels AS m USING (model_version)
-    WHERE e.converged AND list_contains(m.labels, e.target)
+    WHERE isfinite(e.delta) AND list_contains(m.labels, e.target)
     GROUP BY e.tweet_id, e.model_version, e.method, e.baseline
     HAVING count(*) = any_value(len(m.labels))
 ),
@@ -49,7 +49,7 @@ GROUP BY model_version, method, baseline, text_key(text_hash, tweet_id);
 
 CREATE VIEW sampled_tweets AS FROM sampled_tweets_of('explanation_index', 'explanations_parts', 'counted_designs');
 COMMENT ON VIEW sampled_tweets IS
-    'one row a sampled tweet, model, method and baseline where every label of the model was explained and converged';
+    'one row per sampled tweet, model, method and baseline where every label of the model was explained by scores that are numbers, converged or not';
 COMMENT ON COLUMN sampled_tweets.text_hash IS 'of the text that was explained';
 COMMENT ON COLUMN sampled_tweets.pi IS 'probability that any of counted_designs draws the tweet, 0 to 1; its weight is 1 / pi';
 COMMENT ON COLUMN sampled_tweets.batch IS 'the last request batch that explained it';

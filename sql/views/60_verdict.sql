@@ -9,7 +9,7 @@ COMMENT ON COLUMN decisions.decision IS 'bias, expected, or unsure';
 -- makes has no error worth the name. That needs the scores themselves, so only words that were edited get it.
 CREATE TABLE word_label_clustered AS
 WITH scores AS (
-    SELECT s.model_version, s.method, s.baseline, s.word, s.label, s.tweet_id, t.author, s.x AS score, s.w
+    SELECT s.model_version, s.method, s.baseline, s.word, s.label, s.tweet_id, t.author, s.x AS score, s.w, s.e
     FROM edited_scores_parts AS s LEFT JOIN tweets AS t USING (tweet_id)
 ),
 authors AS (
@@ -19,19 +19,21 @@ clusters AS (
     SELECT
         model_version, method, baseline, word, label,
         cluster_name(enough, author, tweet_id) AS cluster,
-        any_value(enough) AS by_author, least(1, 3 / count(*)) AS share, share * sum(w) AS n, share * sum(w * score) AS x
+        any_value(enough) AS by_author, least(1, 3 / count(*)) AS share, share * sum(w) AS n,
+        share * sum(w * score) AS x, share * sum(w * e) AS missed
     FROM scores JOIN authors USING (model_version, method, baseline, word)
     GROUP BY ALL
 )
 SELECT
     model_version, method, baseline, word, label, any_value(by_author) AS by_author,
-    sum(x) / sum(n) AS mean_score, cluster_error(x, n) AS se_cluster, effective_df(sum(n ** 2), sum(n ** 4)) AS df
+    sum(x) / sum(n) AS mean_score, sum(missed) / sum(n) AS error_bound, cluster_error(x, n) AS se_cluster, effective_df(sum(n ** 2), sum(n ** 4)) AS df
 FROM clusters
 GROUP BY model_version, method, baseline, word, label;
 COMMENT ON TABLE word_label_clustered IS
     'one row a model, method, baseline, edited word and label: its reliance with no author counting for more than three tweets, and the error of that by author';
 COMMENT ON COLUMN word_label_clustered.by_author IS 'true: by author; false: by tweet, and every tweet counts, because fewer than 10 authors wrote them';
 COMMENT ON COLUMN word_label_clustered.mean_score IS 'centred logits a tweet that holds the word';
+COMMENT ON COLUMN word_label_clustered.error_bound IS 'as in word_label_reliance, of these tweets';
 COMMENT ON COLUMN word_label_clustered.se_cluster IS 'centred logits; null with a single cluster';
 COMMENT ON COLUMN word_label_clustered.df IS 'degrees of freedom of se_cluster';
 
@@ -41,7 +43,10 @@ COMMENT ON COLUMN word_label_clustered.df IS 'degrees of freedom of se_cluster';
 CREATE VIEW word_label_witnesses AS
 WITH measured AS (
     SELECT
-        r.* REPLACE (coalesce(c.mean_score, r.mean_score) AS mean_score, coalesce(c.df, r.df) AS df),
+        r.* REPLACE (
+            coalesce(c.mean_score, r.mean_score) AS mean_score, coalesce(c.df, r.df) AS df,
+            coalesce(c.error_bound, r.error_bound) AS error_bound
+        ),
         coalesce(e.floor, f.floor) AS floor, coalesce(c.se_cluster, r.se_tweet) AS se,
         CASE WHEN e.tweets IS NOT NULL THEN coalesce(c.by_author, false) AND e.by_author END AS by_author,
         e.tweets AS edited_tweets, e.mean_score AS effect, e.low AS effect_low, e.high AS effect_high,
@@ -58,15 +63,15 @@ WITH measured AS (
 ),
 reliance AS (
     SELECT
-        *, student_z((mean_score - floor) / nullif(se, 0), df) AS z_towards,
-        student_z((-mean_score - floor) / nullif(se, 0), df) AS z_away
+        *, student_z((mean_score - floor - error_bound) / nullif(se, 0), df) AS z_towards,
+        student_z((-mean_score - floor - error_bound) / nullif(se, 0), df) AS z_away
     FROM measured
 )
 SELECT
     r.model_version, r.method, r.baseline, r.word, r.kind, r.label,
     a.docs, a.log_odds AS association, a.low AS association_low, a.high AS association_high,
-    r.tweets, r.mean_score AS reliance, r.mean_score - student_975(r.df) * r.se AS reliance_low,
-    r.mean_score + student_975(r.df) * r.se AS reliance_high, r.floor AS reliance_floor,
+    r.tweets, r.mean_score AS reliance, r.mean_score - student_975(r.df) * r.se - r.error_bound AS reliance_low,
+    r.mean_score + student_975(r.df) * r.se + r.error_bound AS reliance_high, r.floor AS reliance_floor,
     r.edited_tweets, r.effect, r.effect_low, r.effect_high, r.effect_floor, r.effect_within_floor, r.effect_whole,
     r.effect_on_p, r.flip_rate, r.by_author,
     a.p_towards AS association_p_towards, a.p_away AS association_p_away,
@@ -93,8 +98,9 @@ SELECT
     greatest(coalesce(association_p_towards, 1), coalesce(reliance_p_towards, 1), coalesce(effect_p_towards, 1)) AS p_towards,
     greatest(coalesce(association_p_away, 1), coalesce(reliance_p_away, 1), coalesce(effect_p_away, 1)) AS p_away,
     two_sided(p_towards, p_away) AS p_verdict,
-    c.word IS NOT NULL AS concept, c.word IS NULL AND coalesce(docs, 0) >= 5 AND tweets >= 10 AS in_family
+    c.word IS NOT NULL AS concept, c.word IS NULL AND coalesce(docs, 0) >= 5 AND tweets >= 10 AND d.model_version IS NULL AS in_family
 FROM word_label_witnesses LEFT JOIN (SELECT DISTINCT word FROM concepts) AS c USING (word)
+LEFT JOIN distorted_samples AS d USING (model_version, method, baseline)
 WHERE tweets >= 10 OR edited_tweets IS NOT NULL OR concept;
 
 CREATE TABLE word_label_verdict AS

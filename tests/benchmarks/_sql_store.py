@@ -49,6 +49,7 @@ def explanations(ids: list[str], batch: str, number: int, dice: np.random.Genera
         method=pl.lit("ig"),
         baseline=pl.lit("mask"),
         converged=pl.lit(True),
+        delta=pl.lit(0.0),
         computed_at=pl.lit(DAY + timedelta(seconds=number)),
     )
     return rows.select(

@@ -63,7 +63,7 @@ def replicate(dice: np.random.Generator, version: str) -> dict[str, pl.DataFrame
     explanations = [
         {
             **{"batch": version, "tweet_id": tweet, "model_version": version, "target": label, "label": LABELS[0]},
-            **{"method": "ig", "baseline": "mask", "converged": True, "computed_at": DAY},
+            **{"method": "ig", "baseline": "mask", "converged": True, "delta": 0.0, "computed_at": DAY},
             "words": [
                 {"word": words[word], "surface": words[word], "start": 9 * at, "stop": 9 * at + 5, "score": score}
                 for at, (word, score) in enumerate(zip(held[number], scores[number, :, place], strict=True))

@@ -1,13 +1,14 @@
 """A store of four tweets and two labels, small enough to work every answer out by hand.
 
-Explained and converged for both labels: t1 "le train", t2 "train vert train", t3 "le nucléaire".
-t4 "train raté" has one target that did not converge, t5 only one of its two targets: no answer on words has them.
+Explained for both labels: t1 "le train", t2 "train vert train", t3 "le nucléaire".
+t4 "train raté" has one target whose logit is no number, t5 only one of its two targets: no answer on words has them.
 Centred scores for `avion` (those for `viande` are the same with the other sign):
 t1: le 0.1, train 1.0; t2: train 0.5, vert -0.25, train 0.5; t3: le -0.3, nucléaire -1.0.
 """
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -90,7 +91,9 @@ def _fill(into: Store) -> None:
         explanation("t3", "avion", [-0.5, -1.0]),
         explanation("t3", "viande", [0.1, 1.0]),
         explanation("t4", "avion", [9.0, 9.0]),
-        explanation("t4", "viande", [0.0, 0.0], converged=False, delta=-0.3, relative_error=0.4, logit=1.05),
+        explanation(
+            "t4", "viande", [0.0, 0.0], converged=False, delta=math.nan, relative_error=math.nan, logit=math.nan
+        ),
         explanation("t5", "avion", [9.0]),
     ]
     put(into, "explanations", "b1", good)

@@ -1,6 +1,7 @@
 """Answers of every query, compared with numbers worked out by hand; see conftest.py for the store."""
 
 import json
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from math import log2, sqrt
@@ -105,7 +106,7 @@ def test_diff_names_the_runs_and_refuses_one_that_classified_nothing(good_store:
         assert told in str(done.exception)
 
 
-def test_words_up_sums_a_tweet_first_and_leaves_unconverged_and_partial_ones_out(good_store: Store) -> None:
+def test_words_up_sums_a_tweet_first_and_leaves_what_is_no_number_and_partial_ones_out(good_store: Store) -> None:
     rows = ask(good_store, "words_up", label="avion", min_tweets="1")
     assert len(rows) == 1  # le is -0.1 on average, vert and nucléaire are negative
     label, word, kind, tweets, occurrences, *numbers = rows[0]
@@ -264,7 +265,7 @@ def test_a_database_of_another_version_says_how_to_renew_it(good_store: Store) -
 def test_incomplete_explanations(good_store: Store) -> None:
     (row,) = ask(good_store, "incomplete_explanations")
     assert row[:6] == ("t4", "m1", "viande", "ig", "mask", 50)
-    assert row[6:8] == (-0.3, 0.4)
+    assert all(math.isnan(value) for value in row[6:8])
 
 
 def test_training_association_counts_a_duplicate_group_once(good_store: Store) -> None:

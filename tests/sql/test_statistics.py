@@ -65,7 +65,7 @@ def random_store(scores: pl.DataFrame, tmp_path_factory: pytest.TempPathFactory)
             words = [{"word": w, "surface": w, "start": 9 * i, "stop": 9 * i + 5, "score": s}
                      for i, (w, s) in enumerate(mine.select("word", "score").iter_rows())]  # fmt: skip
             explanations.append({"batch": "b", "tweet_id": tweet_id, "model_version": "m", "target": label,
-                                 "label": "avion", "method": "ig", "baseline": "mask", "converged": True,
+                                 "label": "avion", "method": "ig", "baseline": "mask", "converged": True, "delta": 0.0,
                                  "words": words, "computed_at": DAY})  # fmt: skip
         for word in set(rows["word"]):
             for edit in ("delete", "replace"):

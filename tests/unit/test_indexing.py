@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import polars as pl
@@ -22,7 +23,8 @@ IN_SQL = """
 SELECT parse_filename(filename, true) AS part, tweet_id, model_version, method, baseline,
     any_value(text_hash) AS text_hash, max(batch) AS batch,
     CAST(sum(2 ** list_position(['avion', 'viande', 'autre'], target)) AS BIGINT) AS targets,
-    count(*) AS explanations, bool_and(converged) AS converged, max(computed_at) FILTER (converged) AS computed_at
+    count(*) AS explanations, bool_and(isfinite(delta)) AS finite,
+    max(computed_at) FILTER (isfinite(delta)) AS computed_at
 FROM read_parquet('{}', filename = true)
 WHERE target <> 'unknown' GROUP BY ALL ORDER BY part, tweet_id
 """
@@ -38,7 +40,7 @@ parts = st.dictionaries(
 def rows(name: str, said: list[tuple[str, str, bool]]) -> pl.DataFrame:
     same = {"batch": name, "model_version": "m", "method": "ig", "baseline": "mask", "text_hash": "h", "words": []}
     found: list[dict[str, Any]] = [
-        {**same, "tweet_id": tweet, "target": target, "converged": good, "computed_at": DAY}
+        {**same, "tweet_id": tweet, "target": target, "delta": 0.5 if good else math.nan, "computed_at": DAY}
         for tweet, target, good in said
     ]
     return pl.DataFrame(found, schema=TABLES["explanations"])

@@ -38,7 +38,7 @@ def put(store: Store, table: str, name: str, rows: list[dict[str, Any]]) -> None
 
 def happens(store: Store, number: int, table: str, what: Any, model: str = "m") -> None:
     if table == "explanations":
-        same = {**SCOPE, "model_version": model, "batch": f"b{number}", "converged": True}
+        same = {**SCOPE, "model_version": model, "batch": f"b{number}", "converged": True, "delta": 0.0}
         same["computed_at"] = DAY + timedelta(seconds=number)
         words = [[{"word": "le", "surface": "le", "start": 0, "stop": 2, "score": number * at}] for at in (0.0, 1.0)]
         rows = [

@@ -193,14 +193,14 @@ def test_shows_the_numbers_of_the_queries(filled: str) -> None:
     looks = _section(filled, "looks")
     assert '<td class="number">1.00</td>' in looks  # the centred score of the word that pushes
     assert looks.count("<svg") == 2
-    assert "Explanations that do not: 1." in filled
+    assert "Explanations that do not, by 5 %: 1." in filled
     assert NONE not in filled
 
 
 def test_every_question_is_told_with_its_unit_caveat_and_sql(filled: str) -> None:
     asked = "store_contents label_shares label_shares_over_time reject_reasons models_seen words_up words_down "
     asked += "concept_share verdict_counts verdicts finding_examples explanation_status explanation_quality "
-    asked += "incomplete_explanations last_runs recounted_shares recounted_words recounted_shares_over_time"
+    asked += "explanation_errors incomplete_explanations last_runs recounted_shares recounted_words recounted_shares_over_time"
     for name in asked.split():
         assert f"How this was asked: <code>{name}</code>" in filled
         assert f"-- name: {sqlfiles.query(name).name}" in filled

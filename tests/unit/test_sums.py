@@ -27,7 +27,8 @@ SELECT model_version, method, baseline, word, label,
     sum(w * score) AS wx, sum(w * score ** 2) AS wxx, sum(w * score ** 3) AS wx3,
     sum(w * score ** 4) AS wx4, sum(w ** 2 * score) AS w2x, sum(w ** 2 * score ** 2) AS w2xx,
     sum(v * score) AS vx, sum(v * score ** 2) AS vxx, sum(w * abs(score)) AS w_abs_x,
-    coalesce(sum(w) FILTER (score > 0), 0) AS w_positive, coalesce(sum(w) FILTER (strongest), 0) AS w_strongest
+    coalesce(sum(w) FILTER (score > 0), 0) AS w_positive, coalesce(sum(w) FILTER (strongest), 0) AS w_strongest,
+    sum(w * error) AS we
 FROM sampled_word_scores GROUP BY ALL
 """
 numbers = st.floats(-3, 3, width=16)
@@ -46,7 +47,15 @@ def explanation(tweet: str, target: str, words: list[tuple[str, float]], batch: 
     listed = [
         {"word": w, "surface": w, "start": 5 * i, "stop": 5 * i + 4, "score": s} for i, (w, s) in enumerate(words)
     ]
-    row = {"tweet_id": tweet, "target": target, "words": listed, "batch": batch, "converged": True, "label": "avion"}
+    row = {
+        "tweet_id": tweet,
+        "target": target,
+        "words": listed,
+        "batch": batch,
+        "delta": 0.0,
+        "converged": True,
+        "label": "avion",
+    }
     row |= {"model_version": "m", "method": "ig", "baseline": "mask"}
     return {**row, "computed_at": DAY - timedelta(days=age)}
 
