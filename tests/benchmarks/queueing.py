@@ -44,12 +44,12 @@ VISIBILITY_S = 20
 class Stage:
     """A store, a broker and workers of their own, in a new folder."""
 
-    def __init__(self, folder: Path, bundle: Bundle) -> None:
+    def __init__(self, folder: Path, bundle: Bundle, visibility_s: int = VISIBILITY_S) -> None:
         self.bundle = bundle
         self.store = stores.create(folder / "store")
         self.broker = Broker(folder / "valkey")
         self.workers = Workers(self.store, bundle, self.broker.url, folder / "worker.log")
-        self.workers.environment["CAMEMBIAS_VISIBILITY_TIMEOUT"] = str(VISIBILITY_S)
+        self.workers.environment["CAMEMBIAS_VISIBILITY_TIMEOUT"] = str(visibility_s)
 
     def ask(self, texts: list[str], size: int, targets: int, name: str, to: str) -> list[str]:
         sent = []
@@ -238,7 +238,8 @@ def main() -> None:
             "memory": lambda stage: memory(stage, texts[:1000], given.batch, given.explanations),
         }.items():
             if given.only in (None, name):
-                stage = Stage(Path(folder) / name, bundle)
+                # half of it is a batch's time limit, and a tweet of a trained model may take ten seconds
+                stage = Stage(Path(folder) / name, bundle, 600 if given.model else VISIBILITY_S)
                 try:
                     for row in run(stage):
                         table.add_row(*row)
