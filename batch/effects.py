@@ -1,8 +1,9 @@
 """The third witness: what a word does to the model, seen by taking it out of tweets that hold it.
 
 The story: candidates and control words of like frequency → tweets that hold them, the same for every run → each word
-deleted, replaced by a neutral word of its kind, and deleted once its companions are gone → fp32 logits before and after
-→ one part a word. Words of a set phrase hide one another: deleting one changes nothing while the others stand.
+deleted, replaced by a neutral word of its kind, and deleted once its companions are gone → fp32 logits before and
+after, each distinct text scored once whatever words it is of → one part a word, as soon as its texts are scored. Words
+of a set phrase hide one another: deleting one changes nothing while the others stand.
 It knows texts and logits; what an effect means, with its error and its floor, is said in `sql/views/54_effect.sql`.
 """
 
@@ -14,19 +15,20 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from batch.holders import holders
 from camembias.bundle import Bundle
 from camembias.checkpoint import unknown_id
 from camembias.schemas import TABLES
-from camembias.scoring import Scorer, probabilities
+from camembias.scoring import Logits, Scorer, probabilities
 from camembias.store import Run, Store, now
 from camembias.text import kind, normalise, words
 
 FEWEST_CONTROLS = 40  # the floor is a 95th percentile: of fewer words it would be their maximum
 COMPANION = 0.5  # share of a word's edited tweets from which another word counts as its companion
-_CHUNK = 512  # edits scored at once: bounds memory, and lets the progress bar move
+_CHUNK = 2048  # texts scored at once, of one word or many: what a killed run loses (0055)
 # Where the corpus has no control word of a kind: forms that no tweet is about.
 _FALLBACKS = {
     "handle": "@compte",
@@ -79,37 +81,94 @@ def with_controls(candidates: Sequence[Word], pool: Sequence[Word], seed: str) -
     return [*candidates, *chosen]
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`words`: those to be edited, each with its tweets (id, text); `texts`: how many distinct ones will be scored;
+    `shared`: digests of those that more than one word needs; `skipped`, `unseen`: words done before, or in no tweet."""
+
+    words: Sequence[tuple[Word, Sequence[tuple[str, str]]]]
+    neutral: Mapping[str, Sequence[str]]
+    texts: int
+    shared: frozenset[bytes]
+    skipped: int
+    unseen: int
+
+
+def plan(bundle: Bundle, store: Store, targets: Sequence[Word], tweets_per_word: int) -> Plan:
+    """Choose the tweets of each word, and leave out the words that are done.
+
+    A word whose edits are all stored, or that was edited in all of these tweets and more, is skipped. The tweets are
+    the first of `holders`, so a larger run contains a smaller one.
+    """
+    with store.shared():
+        held = holders(store, [target.word for target in targets], tweets_per_word)
+    neutral = _neutral_words(targets)
+    chosen, counted = [], Counter[bytes]()
+    skipped = unseen = 0
+    for target in targets:
+        edits = list(_edits(target.word, held[target.word], neutral))
+        if not edits:
+            unseen += 1
+        elif _stored(store, _part(bundle, target), bundle, target, edits):
+            skipped += 1
+        else:
+            chosen.append((target, held[target.word]))
+            counted.update({_digest(text) for edit in edits for text in (edit.before, edit.after)})
+    shared = frozenset(digest for digest, words_with in counted.items() if words_with > 1)
+    return Plan(chosen, neutral, len(counted), shared, skipped, unseen)
+
+
 def measure(
     scorer: Scorer,
     bundle: Bundle,
     store: Store,
-    targets: Sequence[Word],
-    tweets_per_word: int,
+    planned: Plan,
     run: Run,
     advance: Callable[[float], None] = lambda _: None,
 ) -> None:
-    """Write one part of `effects/` for each word that a stored tweet holds; counts go to `run.counts`.
+    """Write one part of `effects/` for each word of the plan, as soon as its texts are scored.
 
-    A word whose edits are all stored, or that was edited in all of these tweets and more, is skipped; else its part is
-    replaced. The tweets are the first of `holders`, so a larger run contains a smaller one.
+    A killed run goes on from there: what it wrote is skipped by the next plan. Counts go to `run.counts`; `advance`
+    hears of texts.
     """
-    run.counts.update(words=0, edits=0, skipped=0, unseen=0)
-    with store.shared():
-        held = holders(store, [target.word for target in targets], tweets_per_word)
-    neutral = _neutral_words(targets)
-    for target in targets:
-        edits = list(_edits(target.word, held[target.word], neutral))
-        part = hashlib.sha256(f"{bundle.model_version}\0{target.word}".encode()).hexdigest()[:20]
-        if edits and _stored(store, part, bundle, target, edits):
-            run.counts["skipped"] += 1
-        elif edits:
-            rows = [row for chunk in _chunks(edits) for row in _score(scorer, bundle, chunk, run, target)]
-            store.write("effects", part, pl.DataFrame(rows, schema=TABLES["effects"]))
+    run.counts.update(words=0, edits=0, texts=0, skipped=planned.skipped, unseen=planned.unseen)
+    known: dict[bytes, Logits] = {}  # of texts that another word needs, too
+    for group, texts in _groups(planned, known):
+        logits = scorer.logits(texts, advance)  # (texts, labels)
+        run.counts["texts"] += len(texts)
+        scored = dict(zip(texts, logits, strict=True))
+        for target, edits in group:
+            wanted = {text: scored.get(text) for edit in edits for text in (edit.before, edit.after)}
+            found = {text: known[_digest(text)] if row is None else row for text, row in wanted.items()}
+            rows = _rows(bundle, edits, found, run, target)
+            store.write("effects", _part(bundle, target), pl.DataFrame(rows, schema=TABLES["effects"]))
             run.counts["words"] += 1
             run.counts["edits"] += len(edits)
-        else:
-            run.counts["unseen"] += 1
-        advance(1)
+        known |= {digest: scored[text] for text in texts if (digest := _digest(text)) in planned.shared}
+
+
+def _groups(planned: Plan, known: Mapping[bytes, Logits]) -> Iterator[tuple[list[tuple[Word, list[_Edit]]], list[str]]]:
+    """Words with their edits, and those of their texts that are not known yet: about `_CHUNK` of them each time."""
+    group: list[tuple[Word, list[_Edit]]] = []
+    texts: dict[str, None] = {}
+    for target, tweets in planned.words:
+        edits = list(_edits(target.word, tweets, planned.neutral))
+        group.append((target, edits))
+        both = (text for edit in edits for text in (edit.before, edit.after))
+        texts |= dict.fromkeys(text for text in both if _digest(text) not in known)
+        if len(texts) >= _CHUNK:
+            yield group, list(texts)
+            group, texts = [], {}
+    if group:
+        yield group, list(texts)
+
+
+def _part(bundle: Bundle, target: Word) -> str:
+    return hashlib.sha256(f"{bundle.model_version}\0{target.word}".encode()).hexdigest()[:20]
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def write_pieces(scorer: Scorer, bundle: Bundle, store: Store, names: Sequence[str]) -> None:
@@ -202,22 +261,17 @@ def by_chance(seed: str, word: str) -> bytes:
     return hashlib.sha256(f"{seed}\0{word}".encode()).digest()
 
 
-def _chunks(edits: Sequence[_Edit]) -> Iterator[Sequence[_Edit]]:
-    for start in range(0, len(edits), _CHUNK):
-        yield edits[start : start + _CHUNK]
-
-
-def _score(
-    scorer: Scorer, bundle: Bundle, edits: Sequence[_Edit], run: Run, target: Word
+def _rows(
+    bundle: Bundle, edits: Sequence[_Edit], logits: Mapping[str, Logits], run: Run, target: Word
 ) -> Iterator[dict[str, object]]:
-    distinct = list(dict.fromkeys(text for edit in edits for text in (edit.before, edit.after)))
-    logits = scorer.logits(distinct)
-    names, place = bundle.labels.names, {text: row for row, text in enumerate(distinct)}
-    p = probabilities(logits, bundle.manifest.temperature)
+    """Rows of the table `effects`. `logits` has those of every text, before and after."""
+    names, place = bundle.labels.names, {text: row for row, text in enumerate(logits)}
+    values = np.stack(list(logits.values()))  # (texts, labels)
+    p = probabilities(values, bundle.manifest.temperature)
     when = now()
 
     def scores(row: int) -> list[dict[str, object]]:
-        return [{"label": name, "logit": float(logits[row, i]), "p": float(p[row, i])} for i, name in enumerate(names)]
+        return [{"label": name, "logit": float(values[row, i]), "p": float(p[row, i])} for i, name in enumerate(names)]
 
     for edit in edits:
         before, after = place[edit.before], place[edit.after]
@@ -230,8 +284,8 @@ def _score(
             "replacement": edit.replacement,
             "companions": edit.companions,
             "tweet_id": edit.tweet_id,
-            "label_before": names[int(logits[before].argmax())],
-            "label_after": names[int(logits[after].argmax())],
+            "label_before": names[int(values[before].argmax())],
+            "label_after": names[int(values[after].argmax())],
             "before": scores(before),
             "after": scores(after),
             "run_id": run.run_id,

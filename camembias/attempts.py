@@ -17,7 +17,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from camembias.errors import StoreError
 from camembias.files import readable
 from camembias.store import Store, now
 
@@ -56,12 +55,13 @@ class Trail:
         return bool(last == worker) or deaths.count(self.suspect) > 1
 
     @contextmanager
-    def unless_the_disk_fails(self) -> Iterator[None]:
-        """What is noted in the meantime is taken back when the disk fails: no tweet is to blame, no attempt counts."""
+    def unless_stopped(self, *by: type[BaseException]) -> Iterator[None]:
+        """What is noted in the meantime is taken back when one of these errors comes: a disk that fails, or somebody
+        who waits. No tweet is to blame, and no attempt counts."""
         size, known = os.fstat(self._file.fileno()).st_size, len(self.lines)
         try:
             yield
-        except (StoreError, OSError):
+        except by:
             self._file.truncate(size)
             del self.lines[known:]
             raise

@@ -44,6 +44,11 @@ def event(name: str, message: str, fields: Mapping[str, Any], level: int = loggi
     logging.getLogger("camembias").log(level, "%s", message, extra={"fields": {"event": name, **fields}})
 
 
+def are_json() -> bool:
+    """Whether `to` was told to write JSON: then nothing else may be on that stream."""
+    return any(isinstance(one.formatter, JsonLines) for one in logging.getLogger("camembias").handlers)
+
+
 def _only(logger: logging.Logger, stream: TextIO, json_: bool) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines() if json_ else logging.Formatter("%(message)s"))

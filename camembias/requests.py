@@ -6,9 +6,8 @@ The tweets' texts lie beside the requests until they are explained. It does not 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 import polars as pl
 
@@ -21,10 +20,10 @@ from camembias.text import normalise, text_hash
 
 METHOD = "integrated_gradients"
 BASELINES = ("mask", "pad", "zero")
-BATCH_MS = 2000  # measured work in a batch: an urgent request waits for the one that runs
+BATCH_MS = 2000  # measured work in a batch; a worker stops in one that takes longer (explain_worker/giving_way.py)
 _BATCH_TWEETS = 16  # until a worker has measured anything
 _LARGEST_BATCH = 256  # tweets
-_RECENT = 8  # explanation parts that are looked at for the rate
+_RECENT = 8  # parts of explanations that are looked at for what they took
 _SAMPLE = "sample"
 _TEXT = "text"
 _TWEET = "tweet"
@@ -112,14 +111,34 @@ def is_urgent(store: Store, batch: str) -> bool:
     return store.read("requests", batch)["requested_by"][0] in URGENT
 
 
-def batch_tweets(store: Store, model_version: str, targets: int) -> int:
-    """Tweets that make about `BATCH_MS` of work, by the time that recent explanations of this model took."""
-    for name in islice(reversed(store.part_names("explanations")), _RECENT):
-        rows = store.read("explanations", name).filter(pl.col("model_version") == model_version)
-        mean_ms = rows["duration_ms"].mean()
-        if isinstance(mean_ms, float) and mean_ms > 0:
-            return max(1, min(_LARGEST_BATCH, round(BATCH_MS / (mean_ms * targets))))
-    return _BATCH_TWEETS
+def ms_per_character(store: Store, model_version: str) -> float | None:
+    """Return what recent explanations by this model took, per character of their text; None until there are any."""
+    took, characters = 0.0, 0
+    for name in store.part_names("explanations")[-_RECENT:]:
+        rows = store.read("explanations", name, ["model_version", "duration_ms", "words"])
+        ends = pl.col("words").list.last().struct.field("stop").fill_null(0)  # of the last word
+        mine = rows.filter(pl.col("model_version") == model_version, pl.col("duration_ms") > 0)
+        took += float(mine["duration_ms"].sum())
+        characters += mine.select(1 + ends).sum().item() or 0
+    return took / characters if characters else None
+
+
+def batches(rows: pl.DataFrame, ms: float | None) -> Iterator[pl.DataFrame]:
+    """Cut rows of `requests`, with their texts, into batches of about `BATCH_MS`.
+
+    Args:
+        ms: work per character and target; None until a worker has measured it.
+    """
+    work = [(1 + len(text)) * len(targets) * (ms or 0) for text, targets in rows.select("text", "targets").iter_rows()]
+    most = _BATCH_TWEETS if ms is None else _LARGEST_BATCH
+    start, total = 0, 0.0
+    for place, one in enumerate(work):
+        if place > start and (total + one > BATCH_MS or place - start == most):
+            yield rows[start:place]
+            start, total = place, 0.0
+        total += one
+    if start < len(rows):
+        yield rows[start:]
 
 
 def _ask(store: Store, bundle: Bundle, rows: pl.DataFrame, how: How, by: str, design: str | None = None) -> Asked:
@@ -136,20 +155,20 @@ def _ask(store: Store, bundle: Bundle, rows: pl.DataFrame, how: How, by: str, de
         new = new.join(progress.unexplained(store, new), on="tweet_id", how="semi")
     if "text" not in new.columns:
         new = new.join(sampling.texts_of(store, new["tweet_id"]), on="tweet_id").filter(pl.col("text").is_not_null())
-    batches = _write(store, new.sort("tweet_id"), batch_tweets(store, bundle.model_version, len(how.targets) or 1))
+    written = _write(store, new.sort("tweet_id"), ms_per_character(store, bundle.model_version))
     explanations = int(new["targets"].list.len().sum())
     return Asked(
-        tuple(rows["tweet_id"]), batches, tuple(sorted(set(waiting["batch"]))), new.height, explanations, urgent
+        tuple(rows["tweet_id"]), written, tuple(sorted(set(waiting["batch"]))), new.height, explanations, urgent
     )
 
 
-def _write(store: Store, rows: pl.DataFrame, size: int) -> tuple[str, ...]:
+def _write(store: Store, rows: pl.DataFrame, ms: float | None) -> tuple[str, ...]:
     stem = f"{now():%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
-    batches = []
-    for number, part in enumerate(rows.iter_slices(size)):
+    names = []
+    for number, part in enumerate(batches(rows, ms)):
         batch = f"{stem}-{number:05d}"
         part = part.with_columns(batch=pl.lit(batch))
         for table in ("request_texts", "requests"):  # in this order: a request without its text cannot be met
             store.write(table, batch, part.select(TABLES[table].names()))
-        batches.append(batch)
-    return tuple(batches)
+        names.append(batch)
+    return tuple(names)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 QUEUES = (messages.QUEUE_NOW, messages.QUEUE_SAMPLE)
 WORKER_VARIABLE = "CAMEMBIAS_WORKER"  # set by the worker itself, as is the next: version of the model it serves
 SERVED_VARIABLE = "CAMEMBIAS_WORKER_MODEL"
+TAKEN_VARIABLE = "CAMEMBIAS_WORKER_QUEUES"  # likewise: the queues it takes from, first ones first
 VISIBILITY_VARIABLE = "CAMEMBIAS_VISIBILITY_TIMEOUT"
 # Seconds after which an unfinished batch is delivered again. A batch takes seconds; a killed worker's waits this long.
 VISIBILITY_TIMEOUT = int(os.environ.get(VISIBILITY_VARIABLE, "600"))
@@ -78,7 +79,7 @@ app.conf.update(
     worker_concurrency=1,
     worker_max_tasks_per_child=1000,  # about half an hour of work; a fresh child loads the model in seconds
     worker_proc_alive_timeout=300,  # the child loads the model before it reports
-    worker_soft_shutdown_timeout=5,  # about two batches; Celery always sleeps it out while one runs
+    worker_soft_shutdown_timeout=5,  # more than two slices; Celery always sleeps it out while one runs
     worker_cancel_long_running_tasks_on_connection_loss=False,  # it goes on, and what it stores is there already
     worker_send_task_events=False,
 )
@@ -134,7 +135,9 @@ def _take_own_queues(instance: Any, **_: Any) -> None:
     os.environ[SERVED_VARIABLE] = manifest.model_version  # its children inherit it
     queues = instance.app.amqp.queues
     chosen = [name for name in queues.consume_from if name in QUEUES] or QUEUES
-    queues.select([messages.queue_of(name, manifest.model_version) for name in (messages.QUEUE_HEALTH, *chosen)])
+    taken = [messages.queue_of(name, manifest.model_version) for name in (messages.QUEUE_HEALTH, *chosen)]
+    os.environ[TAKEN_VARIABLE] = ",".join(taken)
+    queues.select(taken)
 
 
 @worker_process_init.connect  # type: ignore[untyped-decorator, unused-ignore]
@@ -154,14 +157,17 @@ def _model() -> Model:
 
 @app.task(name=messages.EXPLAIN_TASK)  # type: ignore[untyped-decorator, unused-ignore]
 def _explain(body: dict[str, Any]) -> None:
+    from explain_worker.broker import Before
     from explain_worker.job import explain_batch
     from explain_worker.machine import MachineError
 
     request = messages.ExplainRequest.from_dict(body)
     model = _served_model()
     try:
-        target = store.open_existing(Settings.from_environment().store)
-        left = explain_batch(target, model, request, os.environ[WORKER_VARIABLE], budget_s=TIME_LIMIT / 2)
+        settings = Settings.from_environment()
+        before = Before(settings.broker_url, _explain.request.delivery_info.get("routing_key"), model.version)
+        target = store.open_existing(settings.store)
+        left = explain_batch(target, model, request, os.environ[WORKER_VARIABLE], TIME_LIMIT / 2, before.waits)
     except PartMissing:
         raise  # for good: the batch ends here
     except (StoreError, OSError) as err:
@@ -173,6 +179,9 @@ def _explain(body: dict[str, Any]) -> None:
         raise Reject(str(err), requeue=True) from None
     _say_no_trouble()
     _give_memory_back()
+    if left and before.waited:
+        _log.info("batch %s gives way to %s; %d tweets are left of it", request.batch, before.waited, left)
+        raise Reject("it gave way", requeue=True)
     if left:
         _log.warning("batch %s goes back into the queue: not finished yet", request.batch)
         time.sleep(PAUSE_S)

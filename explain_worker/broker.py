@@ -1,11 +1,16 @@
-"""The broker, seen from outside a worker: sending requests, what lies in the queues, and whether a worker works."""
+"""The broker, beside what Celery does with it: sending requests, what lies in the queues, whether a worker works, and
+for a worker that has a batch in hand, whether somebody waits who comes before it.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import time
 import uuid
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from kombu import Connection
@@ -14,9 +19,10 @@ from redis.exceptions import AuthenticationError
 
 from camembias import messages
 from camembias.errors import BrokerError
-from explain_worker.app import QUEUES, TRANSPORT, app
+from explain_worker.app import QUEUES, TAKEN_VARIABLE, TRANSPORT, app
 
 CONNECT_TIMEOUT = 1  # seconds a try; redis-py tries several times
+ASKED_AGAIN_S = 10  # after a look at the queues that failed: a broker that is away must not hold the work up
 
 
 def _connect(broker_url: str) -> Connection:
@@ -98,3 +104,40 @@ def health(broker_url: str, model_version: str, timeout: int = 30) -> str:
             f"no worker with model {model_version} answered within {timeout} s; start one with: camembias worker"
         )
     return str(answer[1].decode())
+
+
+class Before:
+    """Who comes before a batch from the queue `own`: what lies in the queues that this worker takes from first.
+
+    A broker that does not answer has nobody who waits: the work goes on.
+    """
+
+    def __init__(self, broker_url: str, own: str | None, model_version: str) -> None:
+        taken = os.environ.get(TAKEN_VARIABLE, "").split(",")
+        self._queues = taken[: taken.index(own)] if own in taken else []
+        self._urgent = [name for name in self._queues if name == messages.queue_of(messages.QUEUE_NOW, model_version)]
+        self._url, self._not_before = broker_url, 0.0
+        self.waited = ""  # the queue of who waited
+
+    def waits(self, within: bool) -> bool:
+        """Whether somebody waits. `within` a slice only urgent requests count, because it is then done again.
+
+        A health check has time: it can wait for a slice, and would else keep one from ending that takes minutes.
+        """
+        names = self._urgent if within else self._queues
+        if not names or time.monotonic() < self._not_before:
+            return False
+        try:
+            client = _looking(self._url).default_channel.client
+            self.waited = next((name for name in names if client.llen(name)), "")
+        except Exception:  # every transport has errors of its own
+            _looking.cache_clear()
+            self._not_before = time.monotonic() + ASKED_AGAIN_S
+        return bool(self.waited)
+
+
+@lru_cache(maxsize=1)
+def _looking(broker_url: str) -> Connection:
+    """One connection for all looks of this process."""
+    options = {**TRANSPORT, "socket_connect_timeout": CONNECT_TIMEOUT, "socket_timeout": CONNECT_TIMEOUT}
+    return Connection(broker_url, transport_options=options, connect_timeout=CONNECT_TIMEOUT)

@@ -1,8 +1,9 @@
 """One request batch from the store to the store, so that doing it twice, or dying half-way, doubles nothing.
 
 It knows the tables, the model and how often a batch was tried; it does not know that a queue exists.
-The first attempt explains the whole batch at once. If it raises, or the process died in it, the next go tweet by
-tweet, store each at once, and note beside the store which one is being tried. A tweet that raises fails alone. One
+The first attempt explains slices of about a second, and stops after one, or in it, when somebody waits. If it raises,
+or the process died in it, the next go tweet by tweet, store each at once, and note beside the store which one is being
+tried. What stops for somebody who waits was no attempt. A tweet that raises fails alone. One
 that the process died of, in a batch that had died before, fails at the next attempt, because a queue would deliver it
 for ever; its neighbours are explained. One that lacks memory alone is left for later, and fails at its third try if
 the machine can explain another; if it cannot, no tweet is to blame.
@@ -14,9 +15,9 @@ import logging
 import math
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
@@ -34,10 +35,13 @@ from camembias.store import Store, now
 from camembias.text import text_hash
 from explain_worker import machine
 from explain_worker.attribution import METHOD, explain
+from explain_worker.giving_way import GaveWay, Pace, stopping
 from explain_worker.path import BASELINES, Passes, Row
 from explain_worker.precision import choose_passes
 from explain_worker.words import word_scores
 
+SAVED_EVERY_S = 10.0  # what a killed worker may lose of a batch; each second's slice as a part would be many parts
+Waits = Callable[[bool], bool]  # whether somebody waits for whom a batch stops: within a slice (True), or after one
 Tweet = dict[str, Any]  # one row of `requests`, or of `explanations` or `failures` where it is written
 _log = logging.getLogger(__name__)
 
@@ -52,6 +56,7 @@ class Model:
     tokenizer: Any
     special: Mapping[str, int]
     passes: Passes | None = None  # how gradients are computed; None: as the network is
+    pace: Pace = field(default_factory=Pace, compare=False)
 
     @classmethod
     def open(cls, bundle: Bundle) -> Model:
@@ -63,11 +68,19 @@ class Model:
         return cls(bundle.model_version, bundle.labels, network, tokenizer, special, passes)
 
 
-def explain_batch(store: Store, model: Model, request: ExplainRequest, worker: str, budget_s: float = math.inf) -> int:
+def explain_batch(
+    store: Store,
+    model: Model,
+    request: ExplainRequest,
+    worker: str,
+    budget_s: float = math.inf,
+    waits: Waits = lambda within: False,
+) -> int:
     """Explain what the batch still lacks; returns the number of tweets left, 0 when it is finished.
 
-    `worker` is the same for all children of one worker process, which lives on when a child dies. Going tweet by
-    tweet stops after `budget_s`, so that a time limit on the whole meets only a tweet that hangs.
+    `worker` is the same for all children of one worker process, which lives on when a child dies. It stops between
+    tweets or slices after `budget_s`, so that a time limit on the whole meets only a tweet that hangs; and as soon as
+    `waits` says that somebody does, in the middle of a slice too. Neither counts as an attempt.
     A request for another model stays as it is. Raises PartMissing for a batch that is not in the store; StoreError or
     OSError when the store or the trail cannot be read or written, and MachineError, an OSError, when nothing can be
     explained: these count as no attempt.
@@ -82,8 +95,15 @@ def explain_batch(store: Store, model: Model, request: ExplainRequest, worker: s
         if _missing(store, request.batch, asked):
             texts = store.read("request_texts", request.batch).select("tweet_id", "text")
             whole = asked.join(texts, on="tweet_id", maintain_order="left")
-            with trail.unless_the_disk_fails(), _damage_told(store):
-                _work(store, model, whole, trail, worker, time.monotonic() + budget_s)
+            networks = [model.network, *([model.passes.network] if model.passes else [])]
+            turn = _Turn(time.monotonic() + budget_s, waits)
+            with (
+                suppress(GaveWay),
+                trail.unless_stopped(StoreError, OSError, GaveWay),
+                _damage_told(store),
+                stopping(networks, lambda: waits(True)),
+            ):
+                _work(store, model, whole, trail, worker, turn)
         left = len(_missing(store, request.batch, asked))
         if not left:
             with store.shared():  # not while `forget` reads it
@@ -102,31 +122,81 @@ def _damage_told(store: Store) -> Iterator[None]:
         raise StoreError(f"a part in '{store.root}' is damaged ({why}); camembias doctor names it") from err
 
 
-def _work(store: Store, model: Model, asked: pl.DataFrame, trail: Trail, worker: str, until: float) -> None:
+@dataclass(slots=True)
+class _Turn:
+    """How long a worker may stay with a batch: something is done each time, so that it ends."""
+
+    until: float
+    waits: Waits
+    begun: bool = False
+
+    def next(self) -> None:
+        """Before each slice or tweet. Raises GaveWay when the turn is over."""
+        if time.monotonic() >= self.until or (self.begun and self.waits(False)):
+            raise GaveWay
+        self.begun = True
+
+
+def _work(store: Store, model: Model, asked: pl.DataFrame, trail: Trail, worker: str, turn: _Turn) -> None:
     suspect, guilty = trail.suspect, trail.is_guilty(worker)
     # the guilty one first, to be written down; a mere suspect last, so that its neighbours do not wait for it
     batch = str(asked["batch"][0])
     missing = sorted(_missing(store, batch, asked), key=lambda tweet: (tweet["tweet_id"] == suspect) != guilty)
     attempt = trail.begin(worker)
     if attempt == 1:
-        try:
-            rows = explain_tweets(model, missing)
-        except Exception as err:
-            _log.error("a batch failed, going tweet by tweet: %s", _described(err))
-            attempt = trail.begin(worker)
-        else:
-            return _put(store, "explanations", progress.part_of(batch), rows)
+        if not (missing := _explain_slices(store, model, missing, turn)):
+            return
+        attempt = trail.begin(worker)
     try:
         for tweet in missing:
             if attempt > 3 + 2 * len(asked):  # it dies before any tweet is tried
                 _fail(store, tweet, f"the worker died in each of {attempt - 1} attempts", attempt)
             elif guilty and tweet["tweet_id"] == suspect:
                 _fail(store, tweet, "the worker died or ran out of time while it explained this tweet alone", attempt)
-            elif time.monotonic() < until:
+            else:
+                turn.next()
                 trail.trying(tweet["tweet_id"])
                 _explain_alone(store, model, tweet, attempt, trail)
     finally:
         trail.pause()  # what ends in order, by an error too, did not die: nobody is under suspicion
+
+
+def _explain_slices(store: Store, model: Model, missing: list[Tweet], turn: _Turn) -> list[Tweet]:
+    """Explain slices by the measured pace; returns what is left when one raises: its tweets and those behind it.
+
+    Rows are stored when the batch is finished or stopped, and every `SAVED_EVERY_S`: a finished batch is one part,
+    unless it took longer than that.
+    """
+    labels, saved, done = len(model.labels.names), 0, 0  # tweets
+    rows: list[Tweet] = []
+    since = time.monotonic()
+
+    def save() -> None:
+        nonlocal rows, saved, since
+        if rows:
+            first = missing[saved]
+            whole = done == len(missing) and not store.has_part("explanations", progress.part_of(first["batch"]))
+            _put(store, "explanations", progress.part_of(first["batch"], None if whole else first["position"]), rows)
+        rows, saved, since = [], done, time.monotonic()
+
+    while done < len(missing):
+        try:
+            turn.next()
+            part = missing[done : done + model.pace.fitting(missing[done:], labels)]
+            began = time.monotonic()
+            rows += explain_tweets(model, part)
+        except GaveWay:
+            save()
+            raise
+        except Exception as err:
+            _log.error("a batch failed, going tweet by tweet: %s", _described(err))
+            break
+        model.pace.learn(part, labels, time.monotonic() - began)
+        done += len(part)
+        if time.monotonic() - since >= SAVED_EVERY_S:
+            save()
+    save()
+    return missing[done:]
 
 
 def _explain_alone(store: Store, model: Model, tweet: Tweet, attempt: int, trail: Trail) -> None:

@@ -24,6 +24,7 @@ from explain_worker.path import Passes, Row
 from explain_worker.words import word_scores
 
 PROBE_TWEETS = 12
+PROBE_S = 15.0  # after which no more of them are begun: a worker that starts on a slow model answers nobody meanwhile
 LEAST_AGREEMENT = 0.99  # Spearman over a tweet's words, between bf16 and fp32, at the 5th percentile of tweets x labels
 _log = logging.getLogger(__name__)
 
@@ -38,13 +39,19 @@ def choose_passes(network: torch.nn.Module, special_ids: Mapping[str, int], toke
     texts = [normalise(text) for text in tweets(PROBE_TWEETS, seed=11)["text"]]
     labels = range(network.config.num_labels)  # type: ignore[union-attr, arg-type]
     rows = [Row(one.ids, one.special_tokens_mask, labels) for one in tokenizer.encode_batch(texts)]
-    found, seconds = {}, {}
+    found: dict[str, list[Attribution]] = {exact.precision: [], reduced.precision: []}
+    seconds = dict.fromkeys(found, 0.0)
+    seen, until = 0, time.monotonic() + PROBE_S
     for way in (exact, reduced):
-        explain(network, special_ids, rows[:2], passes=way)  # the first passes of a kind are slow
-        began = time.perf_counter()
-        found[way.precision] = explain(network, special_ids, rows, passes=way)
-        seconds[way.precision] = time.perf_counter() - began
-    agreement = _agreement(texts, tokenizer, rows, found["fp32"], found["bf16"])
+        explain(network, special_ids, rows[:1], passes=way)  # the first passes of a kind are slow
+    while seen < len(rows) and (not seen or time.monotonic() < until):
+        part = rows[seen : seen + PROBE_TWEETS // 3]
+        for way in (exact, reduced):
+            began = time.perf_counter()
+            found[way.precision] += explain(network, special_ids, part, passes=way)
+            seconds[way.precision] += time.perf_counter() - began
+        seen += len(part)
+    agreement = _agreement(texts[:seen], tokenizer, rows[:seen], found["fp32"], found["bf16"])
     complete = {name: sum(one.converged for one in many) for name, many in found.items()}
     passed = agreement >= LEAST_AGREEMENT and complete["bf16"] >= complete["fp32"]
     chosen = reduced if passed and seconds["bf16"] < seconds["fp32"] else exact

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -21,4 +22,7 @@ class Steps(TrainerCallback):  # type: ignore[misc]
         self.tell, self.title = tell, title
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.tell(self.title, state.global_step, state.max_steps)
+        epoch = f", epoch {max(1, math.ceil(state.epoch or 0))} of {state.num_train_epochs}"
+        losses = [entry["eval_loss"] for entry in state.log_history if "eval_loss" in entry]
+        loss = f", validation loss {losses[-1]:.3f}" if losses else ""
+        self.tell(self.title + epoch + loss, state.global_step, state.max_steps)

@@ -94,7 +94,7 @@ def classify(
     with stopped_by_signals() as stop, stores.running(target, "classify", arguments) as run:
         job = stage.open_job(classifier, target, run)
         job.keep_authors, job.limit, job.stop = keep_authors, limit, stop
-        with progress_bar("tweets") as job.progress:
+        with progress_bar("classifying", unit="tweets") as job.progress:
             if follow is None:
                 stage.classify(job, sources)
             else:

@@ -32,6 +32,7 @@ from rich.table import Table
 from rich.text import Text
 
 from camembias import logs
+from camembias.cli.progress_lines import Lines, speed
 from camembias.errors import InputError, MissingExtra
 from camembias.settings import BROKER_VARIABLE, MODEL_VARIABLE, STORE_VARIABLE
 from camembias.store import outside
@@ -200,12 +201,23 @@ def shown(value: Any) -> str:
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.1f}/s" if task.speed else "")
+        return Text(speed(task.speed) if task.speed else "")
 
 
 @contextmanager
-def progress_bar(title: str, total: float | None = None) -> Iterator[Callable[[float], None]]:
-    """A function that advances a bar on stderr; silent when stderr is no terminal."""
+def progress_bar(
+    title: str, total: float | None = None, unit: str = "", done: float = 0
+) -> Iterator[Callable[[float], None]]:
+    """A function that advances a bar on stderr, or lines now and then where stderr is no terminal.
+
+    Args:
+        unit: what is counted, in lines: "tweets".
+        done: of `total`, what was done before.
+    """
+    if not errors.is_terminal:
+        with Lines(say_line, title, total, unit, done) as lines:
+            yield lines.advance
+        return
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -214,6 +226,10 @@ def progress_bar(title: str, total: float | None = None) -> Iterator[Callable[[f
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=errors, disable=not errors.is_terminal, transient=True) as bars:
-        task = bars.add_task(title, total=total)
+    with Progress(*columns, console=errors, transient=True, speed_estimate_period=120) as bars:
+        task = bars.add_task(title, total=total, completed=int(done))
         yield lambda amount: bars.advance(task, amount)
+
+
+def say_line(line: str) -> None:
+    errors.print(line, markup=False, soft_wrap=True)

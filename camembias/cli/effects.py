@@ -70,8 +70,12 @@ def effects(
     targets = stage.with_controls(candidates, controls, target.salt)
     scorer = Scorer.open(bundle.layout, bundle.layout.onnx, bundle.manifest.max_length, cpu_count())
     arguments = {"model": str(model), "words": word, "top": top, "tweets": tweets}
-    with stores.running(target, "effects", arguments) as run, progress_bar("words", len(targets)) as advance:
-        stage.measure(scorer, bundle, target, targets, tweets, run, advance)
+    planned = stage.plan(bundle, target, targets, tweets)
+    if not json_:
+        out.print(f"{planned.texts:,} texts to score, of {len(planned.words)} words")
+    bar = progress_bar("editing", planned.texts, "texts")
+    with stores.running(target, "effects", arguments) as run, bar as advance:
+        stage.measure(scorer, bundle, target, planned, run, advance)
         stage.write_pieces(scorer, bundle, target, _explained_words(target, bundle.model_version))
     catalog.refresh(target)
     if json_:

@@ -10,7 +10,8 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from camembias.cli.console import errors
+from camembias.cli.console import errors, say_line
+from camembias.cli.progress_lines import Lines
 
 
 class Precision(StrEnum):
@@ -36,8 +37,12 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that wa
 
 @contextmanager
 def step_bar() -> Iterator[Callable[[str, float, float], None]]:
-    """A function that shows what is being done and how far it is, on stderr; silent when stderr is no terminal."""
+    """A function that shows what is being done and how far it is: a bar, or lines where stderr is no terminal."""
+    if not errors.is_terminal:
+        with Lines(say_line, "preparing", unit="steps") as lines:
+            yield lines.update
+        return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=errors, disable=not errors.is_terminal, transient=True) as bars:
+    with Progress(*columns, console=errors, transient=True) as bars:
         task = bars.add_task("", total=None)
         yield lambda title, done, total: bars.update(task, description=title, completed=done, total=total)

@@ -51,7 +51,7 @@ def explain_quality(
         tweets = quality.explained_tweets(target, opened, sample, seed)
     with stores.running(target, "explain-quality", {"sample": sample, "seed": seed}) as run:
         total = len(tweets) + 3 * min(len(tweets), quality.RANDOMISED_TWEETS)
-        with progress_bar("tweets", total) as advance:
+        with progress_bar("measuring", total, "tweets") as advance:
             rows = quality.quality(opened, tweets, seed, advance)
         target.write("quality", run.run_id, rows)
         run.counts["tweets"] = len(tweets)

@@ -66,7 +66,7 @@ def recount(
     arguments = {"model": str(model), "words": list(planned.words), "tweets": tweets}
     with (
         stores.running(target, "recount", arguments) as run,
-        progress_bar("texts", 2 * len(planned.tweets)) as advance,
+        progress_bar("recounting", 2 * len(planned.tweets), "texts") as advance,
     ):
         name = stage.recount(classifier, target, planned, run, advance)
     catalog.refresh(target)

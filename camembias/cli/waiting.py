@@ -49,9 +49,10 @@ def wait_for(store: Store, bundle: Bundle, broker_url: str, batches: Collection[
     """
     if not batches:
         return Counts()
-    left, finished, seen, away = list(batches), Counts(), Counts(), False
+    left, finished, away = list(batches), Counts(), False
+    seen = sum((counts for counts, _ in progress.of_batches(store, left).values()), Counts())
     news = looked = time.monotonic()
-    with progress_bar("tweets", progress.tweets_of(store, batches)) as advance:
+    with progress_bar("explaining", progress.tweets_of(store, batches), "tweets", seen.done) as advance:
         while left:
             states = progress.of_batches(store, left)
             finished = sum((counts for counts, done in states.values() if done), finished)

@@ -100,6 +100,49 @@ def test_an_urgent_batch_overtakes_and_other_models_wait(store, tiny_bundle, tin
     assert queue.queued(broker.url, "another00000") == {"foreign"}
 
 
+def slices(workers):
+    """Slices begun by a worker of `slow_app`, in order: (batch, tweets)."""
+    found = re.findall(r"SLICE (\S+) (\d+)", workers.log.read_text())
+    return [(batch, int(tweets)) for batch, tweets in found]
+
+
+def test_an_urgent_request_behind_many_waits_for_one_slice_at_most(
+    store, tiny_bundle, tiny_texts, broker, workers, ask
+):
+    """On a slow model a batch takes long: the urgent one is taken in its middle, and then it goes on."""
+    names = [f"b{number:02d}" for number in range(20)]
+    ask(broker.url, names, size=10)
+    workers.start("tests.integration.slow_app")
+    workers.until(lambda: len(slices(workers)) >= 2)
+    ask(broker.url, ["urgent"], size=1, to=messages.QUEUE_NOW)
+    asked_at = len(slices(workers))
+    workers.until(lambda: store.has_part("explanations", "urgent"))
+    order = [batch for batch, _ in slices(workers)]
+    assert order.index("urgent") <= asked_at + 1, order
+    assert len(set(order[: order.index("urgent")])) == 1, "in the middle of the first batch"
+    assert len(queue.queued(broker.url, tiny_bundle.model_version)) >= 18
+    [gave_way] = set(order[: order.index("urgent")])
+    kept = progress.of_batches(store, [gave_way])[gave_way][0].done
+    assert 1 <= kept < 10
+    workers.until(lambda: f"batch {gave_way} gives way to explain.now" in workers.log.read_text())
+    workers.until(lambda: len({batch for batch, _ in slices(workers)}) >= 3)
+    workers.kill()
+    workers.start()  # quick again
+    workers.until(lambda: gave_way not in queue.queued(broker.url, tiny_bundle.model_version))
+    workers.until(lambda: progress.of_batches(store, [gave_way])[gave_way][1])
+    rows = progress.made_of(store, "explanations", gave_way)
+    assert rows.height == rows.unique(["tweet_id", "target"]).height == 40
+    assert store.scan("failures").collect().is_empty()
+
+
+def test_a_health_check_is_answered_between_two_slices_of_an_urgent_batch(store, tiny_bundle, broker, workers, ask):
+    ask(broker.url, ["urgent"], size=40, to=messages.QUEUE_NOW)
+    workers.start("tests.integration.slow_app")
+    workers.until(lambda: slices(workers))
+    assert queue.health(broker.url, tiny_bundle.model_version) == tiny_bundle.model_version
+    assert not progress.of_batches(store, ["urgent"])["urgent"][1]
+
+
 @pytest.mark.parametrize("folder", ["attempts", "explanations"])
 def test_while_the_store_fails_nothing_leaves_the_queue_and_no_attempt_counts(
     store, tiny_bundle, broker, workers, ask, folder

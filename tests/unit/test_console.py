@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import re
+import sys
+import time
 from datetime import UTC, datetime
 
 import polars as pl
@@ -10,7 +15,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from camembias.cli import console
+from camembias import logs
+from camembias.cli import console, progress_lines
+from camembias.cli.learning import step_bar
 
 
 @pytest.fixture
@@ -99,3 +106,90 @@ def test_cells_are_short(printed):
     for shown in ("38,320 ", "1,000 ", "1e-07", "2026-11-27 20:02:17 ", "avion, viande", "x…"):
         assert shown in found
     assert found.count("x") < 310
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    """Seconds are hundredths."""
+    for name, value in {"FIRST_S": 0.1, "EVERY_S": 0.3, "TICK_S": 0.01}.items():
+        monkeypatch.setattr(progress_lines, name, value)
+
+
+@pytest.mark.parametrize("total", [500, None])
+def test_work_that_ends_within_ten_seconds_says_nothing(capsys, total):
+    with console.progress_bar("explaining", total, "tweets") as advance:
+        time.sleep(0.05)
+        advance(500)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_without_a_terminal_a_line_now_and_then_says_how_far_it_is(capsys, hasty):
+    with console.progress_bar("explaining", 500, "tweets", done=20) as advance:
+        for _ in range(60):
+            advance(5)
+            time.sleep(0.01)
+    out, err = capsys.readouterr()
+    assert out == ""
+    *lines, last = err.splitlines()
+    assert 2 <= len(lines) <= 4, err
+    shape = r"explaining: (\d+) of 500 tweets \((\d+) %\), [\d,]+ per second, about \d+ s left"
+    found = [re.fullmatch(shape, line) for line in lines]
+    assert all(int(one[1]) > 20 and int(one[2]) == int(one[1]) * 100 // 500 for one in found)
+    assert re.fullmatch(r"explaining: 320 of 500 tweets \(64 %\) in \d+ s", last)
+
+
+def test_while_nothing_moves_lines_are_more_and_more_seldom(capsys, hasty):
+    with console.progress_bar("explaining", 5, "tweets") as advance:
+        time.sleep(1.2)  # at 0.1, 0.4, 1.0
+        standing = capsys.readouterr().err.splitlines()
+        advance(1)
+        time.sleep(0.5)
+        moving = capsys.readouterr().err.splitlines()
+    assert standing == ["explaining: 0 of 5 tweets (0 %)"] * len(standing)
+    assert 1 <= len(standing) <= 3
+    assert moving
+    with console.progress_bar("judging"):
+        time.sleep(0.2)
+    assert capsys.readouterr().err.splitlines() == ["judging: 0 s so far"]
+
+
+def test_lines_of_training_name_the_epoch_and_the_rate_is_of_what_is_being_done(capsys, hasty):
+    with step_bar() as tell:
+        for step in range(40):
+            tell(f"the model that is kept, epoch {1 + step // 20} of 2, validation loss 0.431", 1000 + step, 1100)
+            time.sleep(0.01)
+    found = capsys.readouterr().err.splitlines()
+    shape = r"the model that is kept, epoch . of 2, validation loss 0\.431: 1,0\d\d of 1,100 steps \(9\d %\), (\d+) .*"
+    assert 10 < int(re.fullmatch(shape, found[0])[1]) < 150
+
+
+def test_where_logs_are_json_a_line_is_one(capsys, hasty):
+    logger = logging.getLogger("camembias")
+    before = logger.handlers, logger.propagate, logger.level
+    try:
+        logs.to(sys.stderr, True)
+        with console.progress_bar("classifying", unit="tweets") as advance:
+            advance(100)
+            time.sleep(0.2)
+    finally:
+        logger.handlers, logger.propagate = before[:2]
+        logger.setLevel(before[2])
+    [line] = capsys.readouterr().err.splitlines()
+    found = json.loads(line)
+    assert (found["event"], found["done"], found["unit"], found["total"]) == ("progress", 100, "tweets", None)
+    assert found["message"].startswith("classifying: 100 tweets, ")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "line"),
+    [
+        ((120, 500, "tweets", 1.9, 60), "x: 120 of 500 tweets (24 %), 1.9 per second, about 3 min left"),
+        ((499.9, 500, "tweets", 0.05, 60), "x: 500 of 500 tweets (99 %), 3.0 per minute, about 2 s left"),
+        ((1200, 60000, "texts", 35.2, 60), "x: 1,200 of 60,000 texts (2 %), 35 per second, about 28 min left"),
+        ((1, 90_000, "", 5, 60), "x: 1 of 90,000 (0 %), 5.0 per second, about 5 h 0 min left"),
+        ((0, None, "", 0, 95), "x: 2 min so far"),
+        ((0, 0, "", 0, 95), "x: 0 of 0"),
+    ],
+)
+def test_a_line_of_progress(numbers, line):
+    assert progress_lines.described("x", *numbers) == line

@@ -1,5 +1,9 @@
 """Edits take out every occurrence of a word and nothing else; controls are like the candidates; runs repeat."""
 
+import math
+import zlib
+
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
@@ -177,3 +181,92 @@ def test_what_the_tokenizer_cannot_see_is_counted(store, tiny_bundle):
     found = {row["word"]: row for row in store.scan("pieces").collect().iter_rows(named=True)}
     assert found["🪬"]["unknown"] == 1  # in no tweet that the tokenizer was made from
     assert all(found[word]["unknown"] == 0 < found[word]["pieces"] for word in ("franchement", "nucléaire"))
+
+
+class Scorer:
+    """Logits by a rule of the text alone; counts the texts, and may die at one."""
+
+    def __init__(self, dies_after: float = math.inf) -> None:
+        self.texts: list[str] = []
+        self.dies_after = dies_after
+
+    def logits(self, texts, advance=lambda _: None):
+        if len(self.texts) + len(texts) > self.dies_after:
+            raise KeyboardInterrupt
+        self.texts += texts
+        advance(len(texts))
+        rows = [[len(text) % 7, text.count("e"), zlib.crc32(text.encode()) % 100 / 10, 0.5] for text in texts]
+        return np.array(rows, dtype=np.float32)
+
+
+@pytest.fixture
+def many(store, monkeypatch):
+    """Tweets of which every word is in many, so that words share what they are edited in."""
+    monkeypatch.setattr(effects, "_CHUNK", 60)
+    rows = [
+        {"tweet_id": f"m{n}", "text": f"alpha beta gamma delta numéro{n} {'epsilon' * (n % 2)}", "source": "s"}
+        for n in range(30)
+    ]
+    frame = pl.DataFrame([row | {"seen_at": stores.now()} for row in rows], schema=TABLES["tweets"])
+    store.write("tweets", "many", frame)
+    names = ["alpha", "beta", "gamma", "delta", "epsilon", "absent"]
+    return [Word(name, 30) for name in names] + [Word("vigie", 2, control=True), Word("train", 2, control=True)]
+
+
+def edited(store, bundle, targets, scorer, heard=lambda _: None):
+    planned = effects.plan(bundle, store, targets, 200)
+    with stores.running(store, "effects", {}) as run:
+        effects.measure(scorer, bundle, store, planned, run, heard)
+    return planned, run.counts
+
+
+def test_each_distinct_text_is_scored_once_and_as_many_as_were_said(store, tiny_bundle, many):
+    scorer, heard = Scorer(), []
+    planned, counts = edited(store, tiny_bundle, many, scorer, heard.append)
+    assert len(scorer.texts) == len(set(scorer.texts)) == planned.texts == sum(heard) == counts["texts"]
+    rows = store.scan("effects").collect()
+    assert (counts["words"], counts["unseen"], counts["skipped"]) == (6, 2, 0)
+    assert rows.height == counts["edits"]
+    assert len(planned.shared) >= 30, "the tweets themselves are of several words"
+    assert planned.texts < rows.height * 2
+
+
+def test_rows_are_what_scoring_each_edit_by_itself_gives(store, tiny_bundle, many):
+    edited(store, tiny_bundle, many, Scorer())
+    neutral = effects._neutral_words(many)
+    held = holders.holders(store, [word.word for word in many], 200)
+    expected = {
+        (edit.word, edit.edit, edit.tweet_id): [
+            Scorer().logits([text])[0].tolist() for text in (edit.before, edit.after)
+        ]
+        for word in many
+        for edit in effects._edits(word.word, held[word.word], neutral)
+    }
+    rows = store.scan("effects").collect().to_dicts()
+    found = {
+        (row["word"], row["edit"], row["tweet_id"]): [
+            [one["logit"] for one in row[side]] for side in ("before", "after")
+        ]
+        for row in rows
+    }
+    assert len(rows) == len(found)
+    assert found == expected
+
+
+@pytest.mark.parametrize("dies_after", [0, 0.4, 0.6, 0.9])
+def test_a_killed_run_goes_on_and_doubles_nothing(store, tiny_bundle, many, dies_after):
+    whole = effects.plan(tiny_bundle, store, many, 200).texts
+    with pytest.raises(KeyboardInterrupt):
+        edited(store, tiny_bundle, many, Scorer(dies_after * whole))
+    before = store.part_names("effects")
+    assert bool(before) == (dies_after > 0)
+    scorer = Scorer()
+    planned, counts = edited(store, tiny_bundle, many, scorer)
+    assert (counts["skipped"], counts["words"]) == (len(before), 6 - len(before))
+    assert len(scorer.texts) == planned.texts
+    keys = ["word", "edit", "tweet_id"]
+    rows = store.scan("effects").collect()
+    assert rows.height == rows.unique(keys).height
+    assert rows["word"].n_unique() == 6
+    planned, counts = edited(store, tiny_bundle, many, Scorer(0))
+    assert (planned.texts, planned.words, counts["skipped"], counts["texts"]) == (0, [], 6, 0)

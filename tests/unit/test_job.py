@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import threading
@@ -13,6 +14,8 @@ from typing import Any
 import polars as pl
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from camembias import attempts, tombstones
 from camembias import store as stores
@@ -23,7 +26,8 @@ from camembias.labels import DEFAULT_LABELS
 from camembias.messages import ExplainRequest
 from camembias.schemas import TABLES
 from camembias.store import Store
-from explain_worker import job
+from explain_worker import giving_way, job
+from explain_worker.giving_way import Pace
 from explain_worker.machine import MachineError
 from tests.full_disk import no_file_over
 
@@ -287,6 +291,104 @@ def test_out_of_time_it_stops_between_tweets_and_goes_on_later(store, model, ask
     assert job.explain_batch(store, model, asked, WORKER, budget_s=-math.inf) == 4
     assert job.explain_batch(store, model, asked, WORKER, budget_s=60) == 0
     assert explained(store) == ["1", "2", "3"]
+
+
+@pytest.fixture
+def one_a_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Pace, "fitting", lambda self, tweets, labels: 1)
+
+
+def test_slices_and_one_whole_give_the_same_rows(store, model, asked, monkeypatch):
+    texts = store.read("request_texts", "b").to_dicts()
+    tweets = [row | text for row, text in zip(store.read("requests", "b").to_dicts(), texts, strict=True)]
+    whole = job.explain_tweets(model, tweets)
+    monkeypatch.setattr(Pace, "fitting", lambda self, tweets, labels: 3)
+    assert job.explain_batch(store, model, asked, WORKER) == 0
+    assert store.part_names("explanations") == ["b"], "one part, however many slices"
+    kept = ["tweet_id", "target", "steps", "converged", "text_hash"]
+    rows, expected = store.read("explanations", "b"), pl.DataFrame(whole, schema=TABLES["explanations"])
+    assert rows.select(kept).equals(expected.select(kept))
+    for one, other in zip(rows.to_dicts(), expected.to_dicts(), strict=True):
+        assert one["logit"] == pytest.approx(other["logit"], abs=1e-4)
+        scores, others = ([word["score"] for word in row["words"]] for row in (one, other))
+        assert scores == pytest.approx(others, abs=1e-3)
+
+
+@pytest.mark.parametrize("stops_after", [1, 2, 3])
+def test_who_waits_is_let_in_after_a_slice_and_nothing_counts_as_an_attempt(
+    store, model, asked, quick, one_a_slice, stops_after
+):
+    looks = iter(range(1, 99))
+    waits = lambda within: not within and next(looks) % stops_after == 0  # noqa: E731
+    left = [job.explain_batch(store, model, asked, WORKER, waits=waits) for _ in range(-(-4 // stops_after))]
+    assert left == [max(0, 4 - stops_after * turn) for turn in range(1, len(left) + 1)]
+    assert explained(store) == ["0", "1", "2", "3"]
+    assert len(store.part_names("explanations")) == len(left), "one part a turn"
+    assert (attempts.begun(store), failures(store, "tweet_id")) == ({}, [])
+    assert list(store.attempts.iterdir()) == []
+
+
+def test_a_batch_that_gave_way_is_begun_by_nobody_and_suspects_nobody(store, model, asked, quick, one_a_slice):
+    assert job.explain_batch(store, model, asked, WORKER, waits=lambda within: not within) == 3
+    assert attempts.begun(store) == {}
+    quick["2"] = raise_quoting  # now tweet by tweet, and in between somebody waits
+    assert job.explain_batch(store, model, asked, WORKER, waits=lambda within: not within) == 2
+    assert attempts.begun(store) == {}
+    assert job.explain_batch(store, model, asked, WORKER) == 0
+    assert failures(store, "tweet_id", "attempts") == [("2", 2)]
+
+
+def test_a_suspect_stays_one_when_the_batch_gives_way(store, quick, may_die, model, asked, monkeypatch):
+    quick["1"] = die
+    assert may_die("first worker")
+    assert may_die("second worker")
+    before = (store.attempts / "b.jsonl").read_bytes()
+    assert job.explain_batch(store, model, asked, "third worker", waits=lambda within: not within) == 2
+    assert (store.attempts / "b.jsonl").read_bytes() == before
+    assert [may_die("third worker"), may_die("fourth worker")] == [True, False]
+    assert failures(store, "tweet_id", "attempts") == [("1", 4)]
+
+
+def test_an_urgent_request_stops_a_slice_in_its_passes_and_the_slice_is_done_again(
+    store, model, asked, one_a_slice, monkeypatch
+):
+    monkeypatch.setattr(giving_way, "ASKED_EVERY_S", 0.0)
+    passes = []
+    counting = model.network.register_forward_hook(lambda *_: passes.append(1))
+    inner = iter([False, False, True])  # in the third pass
+    assert job.explain_batch(store, model, asked, WORKER, waits=lambda within: within and next(inner)) == 4
+    counting.remove()
+    assert len(passes) <= 2, "not one more"
+    assert (explained(store), attempts.begun(store)) == ([], {})
+    assert model.network._forward_pre_hooks == {}
+    assert job.explain_batch(store, model, asked, WORKER) == 0
+    assert store.part_names("explanations") == ["b"]
+
+
+def test_a_slow_batch_is_stored_now_and_then(store, model, asked, quick, one_a_slice, monkeypatch, may_die):
+    monkeypatch.setattr(job, "SAVED_EVERY_S", 0.0)
+    quick["2"] = die
+    assert may_die()
+    assert explained(store) == ["0", "1"]
+    quick.clear()
+    assert not may_die()
+    assert explained(store) == ["0", "1", "2", "3"]
+
+
+@given(st.lists(st.integers(1, 280), min_size=1, max_size=60), st.floats(0.01, 100))
+def test_slices_are_about_a_second_and_cover_the_batch(lengths, ms):
+    """Of a machine that takes so many milliseconds a character, all its tweets alike."""
+    pace, left, sizes = Pace(), [{"text": "x" * length, "targets": ["a"]} for length in lengths], []
+    while left:
+        part = left[: pace.fitting(left, 2)]
+        seconds = sum(len(tweet["text"]) + 1 for tweet in part) * ms / 1000
+        assert len(part) == 1 or seconds <= giving_way.SLICE_S * 1.001
+        sizes.append(len(part))
+        assert sizes[0] == 1
+        assert all(b <= 8 * a for a, b in itertools.pairwise(sizes))
+        pace.learn(part, 2, seconds)
+        left = left[len(part) :]
+    assert sum(sizes) == len(lengths)
 
 
 def test_a_request_for_another_model_stays_as_it_is(store, model, asked, quick):

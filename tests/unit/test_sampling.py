@@ -180,12 +180,36 @@ def test_a_text_is_asked_for_all_labels_and_once(store, tiny_bundle):
 
 
 def test_a_batch_is_two_seconds_of_measured_work(store, tiny_bundle):
-    assert requests.batch_tweets(store, tiny_bundle.model_version, 4) == 16
+    assert requests.ms_per_character(store, tiny_bundle.model_version) is None
     asked = requests.ask_sample(store, tiny_bundle, 40, "uniform", ALL)
+    sizes = [store.read("requests", batch).height for batch in asked.batches]
+    assert (max(sizes), sum(sizes)) == (16, asked.tweets)
     explain_all(store, asked.batches)  # 25 ms each
-    assert requests.batch_tweets(store, tiny_bundle.model_version, 4) == 20
-    assert requests.batch_tweets(store, tiny_bundle.model_version, 1) == 80
-    assert requests.batch_tweets(store, "another", 4) == 16
+    words = [{"word": "le", "surface": "le", "start": 0, "stop": 2, "score": 0.0}, {"start": 3, "stop": 99}]
+    for batch in asked.batches:
+        rows = store.read("explanations", batch)
+        store.write("explanations", batch, rows.with_columns(words=pl.Series([words] * len(rows))))
+    ms = requests.ms_per_character(store, tiny_bundle.model_version)
+    assert ms == pytest.approx(0.25)  # 100 characters, the end counted
+    assert requests.ms_per_character(store, "another") is None
+    rows = pl.DataFrame({"text": ["x" * 99] * 45, "targets": [list("abcd")] * 45})
+    assert [len(part) for part in requests.batches(rows, ms)] == [20, 20, 5]
+    alone = rows.with_columns(targets=pl.lit(["a"]))
+    assert [len(part) for part in requests.batches(alone, ms)] == [45]
+
+
+@given(st.lists(st.integers(0, 400), max_size=600), st.none() | st.floats(0.001, 100))
+def test_batches_hold_every_row_in_order_and_none_more_than_one_long_one_over_the_work(lengths, ms):
+    rows = pl.DataFrame(
+        {"text": ["x" * length for length in lengths], "targets": [["a", "b"]] * len(lengths)},
+        schema={"text": pl.String, "targets": pl.List(pl.String)},
+    )
+    made = list(requests.batches(rows, ms))
+    assert [text for part in made for text in part["text"]] == rows["text"].to_list()
+    for part in made:
+        work = sum(2 * (len(text) + 1) * (ms or 0) for text in part["text"])
+        assert 1 <= len(part) <= (256 if ms else 16)
+        assert len(part) == 1 or work <= requests.BATCH_MS * 1.001
 
 
 def test_urgent_requests_do_not_wait_for_sampled_ones(store, tiny_bundle):
