@@ -22,7 +22,7 @@ from camembias.checkpoint import unknown_id
 from camembias.schemas import TABLES
 from camembias.scoring import Scorer, probabilities
 from camembias.store import Run, Store, now
-from camembias.text import kind, normalise, words
+from camembias.text import KIND_NAMES, kind, members, normalise, words
 
 FEWEST_CONTROLS = 40  # the floor is a 95th percentile: of fewer words it would be their maximum
 COMPANION = 0.5  # share of a word's edited tweets from which another word counts as its companion
@@ -87,18 +87,20 @@ def measure(
     tweets_per_word: int,
     run: Run,
     advance: Callable[[float], None] = lambda _: None,
+    outside: Collection[str] = (),
 ) -> None:
     """Write one part of `effects/` for each word that a stored tweet holds; counts go to `run.counts`.
 
     A word whose edits are all stored, or that was edited in all of these tweets and more, is skipped; else its part is
-    replaced. The tweets are the first of `holders`, so a larger run contains a smaller one.
+    replaced. Words of `outside` do not count for their kind (`<hashtag>`).
+    The tweets are the first of `holders`, so a larger run contains a smaller one.
     """
     run.counts.update(words=0, edits=0, skipped=0, unseen=0)
     with store.shared():
-        held = holders(store, [target.word for target in targets], tweets_per_word)
+        held = holders(store, [target.word for target in targets], tweets_per_word, outside)
     neutral = _neutral_words(targets)
     for target in targets:
-        edits = list(_edits(target.word, held[target.word], neutral))
+        edits = list(_edits(target.word, held[target.word], neutral, outside))
         part = hashlib.sha256(f"{bundle.model_version}\0{target.word}".encode()).hexdigest()[:20]
         if edits and _stored(store, part, bundle, target, edits):
             run.counts["skipped"] += 1
@@ -159,8 +161,16 @@ def companions(word: str, texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(name for name, count in held.items() if name != word and count >= COMPANION * len(texts)))
 
 
-def _edits(word: str, tweets: Sequence[tuple[str, str]], neutral: Mapping[str, Sequence[str]]) -> Iterator[_Edit]:
+def _edits(
+    word: str,
+    tweets: Sequence[tuple[str, str]],
+    neutral: Mapping[str, Sequence[str]],
+    outside: Collection[str] = (),
+) -> Iterator[_Edit]:
     """Of the edits `alone` all or none: none where under half of the tweets have words left."""
+    if word in KIND_NAMES:
+        yield from _edits_of_kind(word, tweets, outside)
+        return
     others = companions(word, [text for _, text in tweets])
     alone = []
     for tweet_id, text in tweets:
@@ -172,6 +182,19 @@ def _edits(word: str, tweets: Sequence[tuple[str, str]], neutral: Mapping[str, S
             alone.append(_Edit(word, "alone", None, others, tweet_id, replaced(text, others), rest))
     if 2 * len(alone) >= len(tweets):
         yield from alone
+
+
+def _edits_of_kind(name: str, tweets: Sequence[tuple[str, str]], outside: Collection[str]) -> Iterator[_Edit]:
+    """All words of a kind deleted, from the tweet and from what it is once each of them is the same neutral one.
+
+    The first is what these words do, the second what any word of the kind would do in their place.
+    """
+    choice = _FALLBACKS[KIND_NAMES[name]]
+    for tweet_id, text in tweets:
+        gone = members(name, {span.word for span in words(text)}, outside)
+        if without := replaced(text, gone):
+            yield _Edit(name, "delete", None, None, tweet_id, text, without)
+            yield _Edit(name, "neutral", choice, None, tweet_id, replaced(text, gone, choice), without)
 
 
 def _neutral_words(targets: Sequence[Word]) -> dict[str, list[str]]:

@@ -118,9 +118,7 @@ def _kinds(vocabulary: pl.Series, outside: Collection[str]) -> Numbers:
     return codes
 
 
-def _pairs(
-    found: Explanations, rows: pl.DataFrame, tweets: pl.DataFrame, labels: list[str], codes: Numbers
-) -> _Pairs:
+def _pairs(found: Explanations, rows: pl.DataFrame, tweets: pl.DataFrame, labels: list[str], codes: Numbers) -> _Pairs:
     """A tweet is left out where a label has no explanation, or labels disagree on its words."""
     at = _places(rows, tweets, labels)
     whole = np.flatnonzero((at >= 0).all(axis=0))

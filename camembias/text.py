@@ -253,7 +253,8 @@ def word_of_character(text: str, spans: list[Word]) -> list[int]:
 def kind(word: str) -> str:
     """Coarse kind of a word: handle, hashtag, link, emoji, number, punctuation, elision, function or word.
 
-    The name of a kind itself (`<hashtag>`) is of the kind `kind`, and what a cut left of a word is punctuation. It sees the form alone: `son` is a function word also where it is a noun. Symbols count as punctuation.
+    The name of a kind itself (`<hashtag>`) is of the kind `kind`, and what a cut left of a word is punctuation.
+    It sees the form alone: `son` is a function word also where it is a noun. Symbols count as punctuation.
     """
     word = word.lower()
     if word in _FUNCTION:

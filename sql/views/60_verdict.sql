@@ -135,6 +135,11 @@ q AS (
         any_value(q) FILTER (test = 6) AS deleted_q
     FROM adjusted
     GROUP BY pair
+),
+rest AS (  -- words that speak for no topic: that they speak against each of them follows
+    SELECT DISTINCT model_version, method, baseline, word, true AS for_no_topic
+    FROM tested_pairs AS v JOIN q ON q.pair = v.rowid
+    WHERE v.residual AND q.q_verdict < 0.05 AND v.p_towards <= v.p_away
 )
 SELECT
     v.model_version, v.method, v.baseline, v.word, v.kind, v.label,
@@ -147,6 +152,7 @@ SELECT
         WHEN v.concept THEN 'expected'
         WHEN q.q_verdict < 0.05 AND v.residual THEN 'residual'
         WHEN q.q_verdict < 0.05 AND v.p_towards <= v.p_away THEN 'confirmed_bias'
+        WHEN q.q_verdict < 0.05 AND rest.for_no_topic THEN 'residual'
         WHEN q.q_verdict < 0.05 THEN 'confirmed_away'
         -- its deletion moves the label, and another of its kind in its place leaves it where it was
         WHEN q.reliance_q < 0.05 AND q.deleted_q < 0.05 AND v.replaced_less
@@ -165,7 +171,9 @@ SELECT
         ELSE 'weak'
     END AS verdict,
     d.decision, d.note
-FROM tested_pairs AS v LEFT JOIN q ON q.pair = v.rowid LEFT JOIN decisions AS d ON d.word = v.word AND d.label = v.label;
+FROM tested_pairs AS v LEFT JOIN q ON q.pair = v.rowid LEFT JOIN decisions AS d ON d.word = v.word AND d.label = v.label
+LEFT JOIN rest ON rest.model_version = v.model_version AND rest.method = v.method AND rest.baseline = v.baseline
+    AND rest.word = v.word;
 DROP TABLE tested_pairs;
 COMMENT ON TABLE word_label_verdict IS
     'one row a model, method, baseline, word or kind (<hashtag>), and label, of words in ten or more sampled tweets, edited words and concept words: the three witnesses, and what follows from them';
@@ -182,7 +190,7 @@ COMMENT ON COLUMN word_label_verdict.by_author IS
 COMMENT ON COLUMN word_label_verdict.p_verdict IS 'that not all three witnesses speak in one direction; reliance and effect must exceed their floors';
 COMMENT ON COLUMN word_label_verdict.q_verdict IS 'false discovery rate (Benjamini-Hochberg over all pairs that could be confirmed; of a label in residual_labels, over those of such labels); null for concept words and for words in fewer than 5 training documents or 10 sampled tweets; the q of single witnesses only describe';
 COMMENT ON COLUMN word_label_verdict.verdict IS
-    'expected: a concept word; confirmed_bias or confirmed_away: all three, towards or away; kind_only: deleted it moves the label, replaced by another of its kind it does not, so the model uses that one is there (see the row of the kind); unconfirmed: the model uses it and training ties it to the label, but too few tweets or documents, or the three point apart; model_only: used, and no association is shown; not_decisive: training ties it to the label and the model relies on it, but taking it out of 20 tweets or more changes nothing that is shown; residual: it would be confirmed, of a label that is what no topic is; unused_association: in the data, and the intervals of reliance (10 tweets or more) and of each edit lie within their floors; no_finding: explained in 50 tweets or more and edited in 20, and none of these; weak: of fewer tweets, undecided';
+    'expected: a concept word; confirmed_bias or confirmed_away: all three, towards or away; kind_only: deleted it moves the label, replaced by another of its kind it does not, so the model uses that one is there (see the row of the kind); unconfirmed: the model uses it and training ties it to the label, but too few tweets or documents, or the three point apart; model_only: used, and no association is shown; not_decisive: training ties it to the label and the model relies on it, but taking it out of 20 tweets or more changes nothing that is shown; residual: it would be confirmed, of a label that is what no topic is, or against a topic because it is towards such a label; unused_association: in the data, and the intervals of reliance (10 tweets or more) and of each edit lie within their floors; no_finding: explained in 50 tweets or more and edited in 20, and none of these; weak: of fewer tweets, undecided';
 
 CREATE VIEW current_word_label_verdict AS
 SELECT * FROM word_label_verdict SEMI JOIN last_explained USING (model_version, method, baseline);

@@ -74,6 +74,24 @@ def test_a_word_is_also_deleted_once_its_companions_are():
     assert {edit.edit for edit in effects._edits("but", unlike, {})} == {"delete", "replace"}
 
 
+def test_a_kind_is_deleted_whole_and_from_what_a_neutral_word_in_its_place_leaves():
+    tweets = [("1", "Non #un à #deux ici"), ("2", "#un"), ("3", "oui #epr #un")]
+    edits = list(effects._edits("<hashtag>", tweets, {}, {"#epr"}))
+    assert [(one.tweet_id, one.edit, one.before, one.after) for one in edits] == [
+        ("1", "delete", "Non #un à #deux ici", "Non à ici"),
+        ("1", "neutral", "Non #sujet à #sujet ici", "Non à ici"),
+        ("3", "delete", "oui #epr #un", "oui #epr"),  # a concept word speaks for itself
+        ("3", "neutral", "oui #epr #sujet", "oui #epr"),
+    ]
+
+
+def test_tweets_of_a_kind_hold_a_word_of_it(store):
+    found = holders.holders(store, ["<handle>", "<emoji>", "<number>", "<link>", "train"], 9, {"@vigie_luvane_bis"})
+    assert {name: {key for key, _ in rows} for name, rows in found.items()} == {
+        "<handle>": {"1", "2"}, "<emoji>": {"3"}, "<number>": {"3"}, "<link>": set(), "train": {"1", "4"},
+    }  # fmt: skip
+
+
 def test_a_part_from_before_companions_were_deleted_is_measured_again(store, tiny_bundle):
     same = {"serving_version": tiny_bundle.serving_version, "role": "candidate"}
     tweets = [("1", "un but ici"), ("2", "un but là"), ("3", "un but tard")]

@@ -157,14 +157,19 @@ def test_a_kind_has_the_scores_of_its_words_added_up(tmp_path) -> None:
     made = stores.create(tmp_path / "store")
     fill(made, [(["#a", "le", "#b"], 1.0), (["#concept", "le"], 1.0), (["#a", "#a", "#concept"], 0.5)], [0.0])
     for number, (words, scores) in enumerate(
-        [(["#a", "le", "#b"], [1.0, 5.0, 0.5]), (["#concept", "le"], [9.0, 1.0]), (["#a", "#a", "#concept"], [2.0, 1.0, 9.0])]
+        [
+            (["#a", "le", "#b"], [1.0, 5.0, 0.5]),
+            (["#concept", "le"], [9.0, 1.0]),
+            (["#a", "#a", "#concept"], [2.0, 1.0, 9.0]),
+        ]
     ):
         for target in LABELS:
             listed = list(zip(words, scores if target == "avion" else [0.0] * len(words), strict=True))
             put(made, "explanations", f"e{number}-{target}", [explanation(f"t{number}", target, listed, "b")])
     put(made, "concepts", "c", [{"label": "avion", "word": "#concept"}])
     catalog.refresh(made)
-    asked = "SELECT label, tweets, occurrences, w, wx, w_strongest FROM word_label_sums WHERE word = '<hashtag>' ORDER BY label"
+    asked = "SELECT label, tweets, occurrences, w, wx, w_strongest FROM word_label_sums WHERE word = '<hashtag>'"
+    asked += " ORDER BY label"
     # centred: two thirds of what the words of avion have; the third tweet stands for two
     assert [tuple(pytest.approx(one) if isinstance(one, float) else one for one in row)
             for row in catalog.run_sql(made, asked).rows()] == [
