@@ -200,7 +200,8 @@ def test_shows_the_numbers_of_the_queries(filled: str) -> None:
 def test_every_question_is_told_with_its_unit_caveat_and_sql(filled: str) -> None:
     asked = "store_contents label_shares label_shares_over_time reject_reasons models_seen words_up words_down "
     asked += "concept_share verdict_counts verdicts finding_examples explanation_status explanation_quality "
-    asked += "incomplete_explanations last_runs recounted_shares recounted_words recounted_shares_over_time detectable_effects"
+    asked += "incomplete_explanations last_runs recounted_shares recounted_words recounted_shares_over_time "
+    asked += "detectable_effects"
     for name in asked.split():
         assert f"How this was asked: <code>{name}</code>" in filled
         assert f"-- name: {sqlfiles.query(name).name}" in filled
