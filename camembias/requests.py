@@ -105,7 +105,7 @@ def ask_words(
     while low < high:  # more words are more tweets
         middle = (low + high + 1) // 2
         found = drawn(middle)
-        if found is not None and found[1] <= budget:
+        if found is None or found[1] <= budget:  # None: no tweet of this frame holds one
             low, best = middle, found
         else:
             high = middle - 1

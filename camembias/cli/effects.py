@@ -76,8 +76,6 @@ def effects(
     mine = {"model": bundle.model_version}
     known = catalog.run_query(target, sqlfiles.query("effect_candidates"), {**mine, "top": None})
     asked = known.filter(known["rank"] <= top) if top else known.clear()
-    named_ = {*given, *asked["word"]}
-    left = known.filter(~known["word"].is_in(named_) & (known["strength"] > 0))
     pool = catalog.run_query(target, sqlfiles.query("control_words"), mine)
     if pool.is_empty():
         raise StoreError(
@@ -103,6 +101,9 @@ def effects(
             further = _explain(target, bundle, explain, set(concepts), broker_url, timeout_s)
         except BrokerError as err:  # the edits are made, and say what they say
             trouble = err
+    edited = f"SELECT DISTINCT word FROM word_label_edit WHERE model_version = '{bundle.model_version}'"
+    done = catalog.run_sql(target, edited)["word"].implode()
+    left = known.filter(~known["word"].is_in(done) & (known["strength"] > 0))
     undecided = catalog.run_query(target, sqlfiles.query("undecided_words"), mine)
     counts: dict[str, Any] = {**run.counts, "candidates": len(candidates), "controls": len(targets) - len(candidates)}
     counts |= {"unedited": left.height, "undecided": undecided.height, "explained_further": further}

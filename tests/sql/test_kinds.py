@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from scipy import stats
+from typer.testing import CliRunner
 
 from camembias import catalog, sqlfiles, store
+from camembias.cli import app
+from camembias.errors import BrokerError
 from camembias.report import sections
 from camembias.report.wording import Wording
 from camembias.store import Store
@@ -169,8 +174,6 @@ def test_what_speaks_for_no_topic_is_no_headline(corpus: Store) -> None:
 
 
 def test_a_label_with_concept_words_is_no_rest_and_any_can_be_given_as_one(corpus: Store, tmp_path: Any) -> None:
-    import shutil
-
     made = store.open_existing(shutil.copytree(corpus.root, tmp_path / "store"))
     put(made, "concepts", "c", [{"label": "autre", "word": "divers"}, {"label": "avion", "word": "<residual>"}])
     catalog.refresh(made)
@@ -218,3 +221,38 @@ def test_words_that_want_more_explanations_are_chosen_without_a_look_at_their_re
     assert "autre" not in set(rows["label"])
     assert set(rows["wanted"]) == {50}
     assert set(rows["tweets"]) == {40}
+
+
+def test_without_a_worker_the_edits_stay_and_it_is_said(corpus: Store, tmp_path: Any, monkeypatch: Any) -> None:
+    """Sixty tweets more hold `lundi`: they are drawn and asked for, and nobody is there to explain them."""
+    made = store.open_existing(shutil.copytree(corpus.root, tmp_path / "store"))
+    ids = [f"neuf{n}" for n in range(60)]
+    texts = [{"tweet_id": one, "text": f"lundi {one}", "source": "s", "seen_at": DAY} for one in ids]
+    put(made, "tweets", "more", texts)
+    same = {"model_version": "m", "serving_version": "v", "label": "avion", "margin": 1.0, "run_id": "r"}
+    seen = [{"tweet_id": one, "classified_at": DAY, **same} for one in ids]
+    put(made, "predictions", "more", seen)
+    manifest = SimpleNamespace(max_length=64)
+    layout = SimpleNamespace(onnx=None, root="models/m")
+    labels = SimpleNamespace(names=LABELS)
+    bundle = SimpleNamespace(model_version="m", serving_version="v", manifest=manifest, layout=layout, labels=labels)
+    monkeypatch.setattr("camembias.bundle.load", lambda _: bundle)
+    monkeypatch.setattr("camembias.scoring.Scorer.open", lambda *_: None)
+    monkeypatch.setattr("batch.effects.write_pieces", lambda *_: None)
+
+    def measure(*given: Any) -> None:
+        given[5].counts.update(words=3, edits=9, skipped=0, unseen=0)
+
+    monkeypatch.setattr("batch.effects.measure", measure)
+    command = ["effects", "--store", str(made.root), "--top", "1", "--explain", "200"]
+    done = CliRunner().invoke(app, [*command, "--broker-url", "redis://127.0.0.1:1/0", "--timeout-s", "1"])
+    assert isinstance(done.exception, BrokerError)
+    assert str(done.exception).startswith("the edits are stored, further tweets are not explained: ")
+    said = " ".join(done.output.split())
+    assert "further tweets of 4 of 4 undecided words" in said
+    assert "4 edited words act as training says, in too few explained tweets for a verdict: --explain 40" in said
+    drawn = made.scan("draws").filter(pl.col("design_id") != "d").collect()
+    assert set(drawn["key"]) == {"lundi"}
+    assert set(drawn["pi"]) == {pytest.approx(50 / 60)}
+    catalog.refresh(made)  # a design that nobody explained counts for nothing
+    assert ask(made, "verdicts").filter(word="lundi", label="avion")["verdict"].to_list() == ["confirmed_bias"]

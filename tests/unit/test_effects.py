@@ -9,6 +9,7 @@ from batch import effects, holders
 from batch.effects import Word
 from camembias import store as stores
 from camembias.checkpoint import load_tokenizer
+from camembias.cli import effects as command
 from camembias.sampling import permanent_random_number, seed_of
 from camembias.schemas import TABLES
 from camembias.text import normalise, words
@@ -195,3 +196,14 @@ def test_what_the_tokenizer_cannot_see_is_counted(store, tiny_bundle):
     found = {row["word"]: row for row in store.scan("pieces").collect().iter_rows(named=True)}
     assert found["🪬"]["unknown"] == 1  # in no tweet that the tokenizer was made from
     assert all(found[word]["unknown"] == 0 < found[word]["pieces"] for word in ("franchement", "nucléaire"))
+
+
+def test_the_result_says_what_was_left_out_and_what_would_change_that():
+    left = pl.DataFrame({"word": ["a", "b"], "rank": [7, 31]})
+    undecided = pl.DataFrame({"word": ["c", "d"], "tweets": [12, 45], "wanted": [50, 50]})
+    assert command._left(left, undecided).strip().splitlines() == [
+        "2 more candidates are not edited, so not confirmed: --top 31 edits all",
+        "2 edited words act as training says, in too few explained tweets for a verdict: --explain 43 would bring each "
+        "to 50",
+    ]
+    assert command._left(left.clear(), undecided.clear()) == ""
