@@ -24,7 +24,7 @@ from camembias.checkpoint import unknown_id
 from camembias.schemas import TABLES
 from camembias.scoring import Logits, Scorer, probabilities
 from camembias.store import Run, Store, now
-from camembias.text import kind, normalise, words
+from camembias.text import KIND_NAMES, kind, members, normalise, words
 
 FEWEST_CONTROLS = 40  # the floor is a 95th percentile: of fewer words it would be their maximum
 COMPANION = 0.5  # share of a word's edited tweets from which another word counts as its companion
@@ -88,25 +88,29 @@ class Plan:
 
     words: Sequence[tuple[Word, Sequence[tuple[str, str]]]]
     neutral: Mapping[str, Sequence[str]]
+    outside: frozenset[str]
     texts: int
     shared: frozenset[bytes]
     skipped: int
     unseen: int
 
 
-def plan(bundle: Bundle, store: Store, targets: Sequence[Word], tweets_per_word: int) -> Plan:
+def plan(
+    bundle: Bundle, store: Store, targets: Sequence[Word], tweets_per_word: int, outside: Collection[str] = ()
+) -> Plan:
     """Choose the tweets of each word, and leave out the words that are done.
 
     A word whose edits are all stored, or that was edited in all of these tweets and more, is skipped. The tweets are
-    the first of `holders`, so a larger run contains a smaller one.
+    the first of `holders`, so a larger run contains a smaller one. Words of `outside` do not count for their kind
+    (`<hashtag>`).
     """
     with store.shared():
-        held = holders(store, [target.word for target in targets], tweets_per_word)
+        held = holders(store, [target.word for target in targets], tweets_per_word, outside)
     neutral = _neutral_words(targets)
     chosen, counted = [], Counter[bytes]()
     skipped = unseen = 0
     for target in targets:
-        edits = list(_edits(target.word, held[target.word], neutral))
+        edits = list(_edits(target.word, held[target.word], neutral, outside))
         if not edits:
             unseen += 1
         elif _stored(store, _part(bundle, target), bundle, target, edits):
@@ -115,7 +119,7 @@ def plan(bundle: Bundle, store: Store, targets: Sequence[Word], tweets_per_word:
             chosen.append((target, held[target.word]))
             counted.update({_digest(text) for edit in edits for text in (edit.before, edit.after)})
     shared = frozenset(digest for digest, words_with in counted.items() if words_with > 1)
-    return Plan(chosen, neutral, len(counted), shared, skipped, unseen)
+    return Plan(chosen, neutral, frozenset(outside), len(counted), shared, skipped, unseen)
 
 
 def measure(
@@ -152,7 +156,7 @@ def _groups(planned: Plan, known: Mapping[bytes, Logits]) -> Iterator[tuple[list
     group: list[tuple[Word, list[_Edit]]] = []
     texts: dict[str, None] = {}
     for target, tweets in planned.words:
-        edits = list(_edits(target.word, tweets, planned.neutral))
+        edits = list(_edits(target.word, tweets, planned.neutral, planned.outside))
         group.append((target, edits))
         both = (text for edit in edits for text in (edit.before, edit.after))
         texts |= dict.fromkeys(text for text in both if _digest(text) not in known)
@@ -218,8 +222,16 @@ def companions(word: str, texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(sorted(name for name, count in held.items() if name != word and count >= COMPANION * len(texts)))
 
 
-def _edits(word: str, tweets: Sequence[tuple[str, str]], neutral: Mapping[str, Sequence[str]]) -> Iterator[_Edit]:
+def _edits(
+    word: str,
+    tweets: Sequence[tuple[str, str]],
+    neutral: Mapping[str, Sequence[str]],
+    outside: Collection[str] = (),
+) -> Iterator[_Edit]:
     """Of the edits `alone` all or none: none where under half of the tweets have words left."""
+    if word in KIND_NAMES:
+        yield from _edits_of_kind(word, tweets, outside)
+        return
     others = companions(word, [text for _, text in tweets])
     alone = []
     for tweet_id, text in tweets:
@@ -231,6 +243,19 @@ def _edits(word: str, tweets: Sequence[tuple[str, str]], neutral: Mapping[str, S
             alone.append(_Edit(word, "alone", None, others, tweet_id, replaced(text, others), rest))
     if 2 * len(alone) >= len(tweets):
         yield from alone
+
+
+def _edits_of_kind(name: str, tweets: Sequence[tuple[str, str]], outside: Collection[str]) -> Iterator[_Edit]:
+    """All words of a kind deleted, from the tweet and from what it is once each of them is the same neutral one.
+
+    The first is what these words do, the second what any word of the kind would do in their place.
+    """
+    choice = _FALLBACKS[KIND_NAMES[name]]
+    for tweet_id, text in tweets:
+        gone = members(name, {span.word for span in words(text)}, outside)
+        if without := replaced(text, gone):
+            yield _Edit(name, "delete", None, None, tweet_id, text, without)
+            yield _Edit(name, "neutral", choice, None, tweet_id, replaced(text, gone, choice), without)
 
 
 def _neutral_words(targets: Sequence[Word]) -> dict[str, list[str]]:

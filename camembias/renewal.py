@@ -18,6 +18,7 @@ from camembias import blocks, indexing, sums, totals
 from camembias.schemas import TABLES
 from camembias.settings import cpu_count
 from camembias.store import Store
+from camembias.text import KINDS, kind
 
 Ask = Callable[..., pl.DataFrame]  # answers SQL, with values for its parameters, and frames for its tables, by name
 AFTER = "24_sampled_tweets"  # the last file of views that it asks
@@ -106,7 +107,9 @@ def _sums(ask: Ask, store: Store, labels: Mapping[str, Sequence[str]], late: Seq
     `late`: parts of explanations that may hold any of their texts.
     """
     edited = ask("SELECT DISTINCT model_version, word FROM effects_parts")
-    version = sums.version(edited)
+    concepts = ask("SELECT DISTINCT word FROM concepts ORDER BY word")["word"]
+    outside = {word for word in concepts if kind(word) in KINDS}
+    version = sums.version(edited, outside)
     wanted = {f"{name}-{version}": name for name in blocks.names(store)}
     for name in totals.block_names(store) - set(wanted):
         totals.remove_block(store, name)
@@ -115,7 +118,7 @@ def _sums(ask: Ask, store: Store, labels: Mapping[str, Sequence[str]], late: Seq
     missing = {name: store.read(blocks.TABLE, of) for name, of in wanted.items() if not totals.has_block(store, name)}
 
     def make(texts: pl.DataFrame, parts: Sequence[Path]) -> tuple[pl.DataFrame, pl.DataFrame]:
-        return sums.summed(sums.read([*parts, *late]), texts, labels, edited)
+        return sums.summed(sums.read([*parts, *late]), texts, labels, edited, outside)
 
     with ThreadPoolExecutor(min(cpu_count(), _MAKERS)) as pool:
         parts = _parts_of(store, list(missing.values()))

@@ -6,7 +6,7 @@ The tweets' texts lie beside the requests until they are explained. It does not 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -70,6 +70,53 @@ def ask_sample(
         sampling.record(store, design)
     drawn = design.drawn.select("tweet_id", "label")
     return _ask(store, bundle, drawn, how, _SAMPLE, design.design_id if recorded else None)
+
+
+def ask_words(
+    store: Store,
+    bundle: Bundle,
+    words: Sequence[str],
+    wanted: int,
+    budget: int,
+    how: How,
+    outside: Collection[str] = (),
+) -> tuple[Asked, tuple[str, ...]]:
+    """Tweets with the first of `words`, drawn so that `wanted` texts with each are to be expected; and which words.
+
+    About `budget` tweets at most that are not explained yet; where one word needs more, so many for it. What is drawn
+    depends on words and texts, never on what an explanation said.
+    """
+    frame = sampling.frame_of(store, bundle)
+    texts = sampling.texts_of(store, frame["tweet_id"])["text"].fill_null("").to_list()
+    scope = pl.lit(bundle.model_version), pl.lit(METHOD), pl.lit(how.baseline)
+    done = (pl.col("model_version") == scope[0]) & (pl.col("method") == scope[1]) & (pl.col("baseline") == scope[2])
+    explained = store.scan("explanations").filter(done).select("tweet_id").unique().collect()
+
+    def drawn(count: int) -> tuple[sampling.Design, int] | None:
+        strata = sampling.reaching(texts, words[:count], wanted, outside)
+        size = sum(strata.weights[key] for key in strata.keys.drop_nulls())
+        if not size:
+            return None
+        design = sampling.draw(store, bundle, strata, frame, max(1, round(size)), METHOD, how.baseline)
+        return design, design.drawn.join(explained, on="tweet_id", how="anti").height
+
+    low, high, best = 0, len(words), drawn(1)
+    while low < high:  # more words are more tweets
+        middle = (low + high + 1) // 2
+        found = drawn(middle)
+        if found is None or found[1] <= budget:  # None: no tweet of this frame holds one
+            low, best = middle, found
+        else:
+            high = middle - 1
+    if best is None:
+        return Asked(()), ()
+    design, fresh = best
+    if fresh > budget:
+        strata = sampling.reaching(texts, words[:1], wanted, outside)
+        design = sampling.draw(store, bundle, strata, frame, budget, METHOD, how.baseline)
+    sampling.record(store, design)
+    drawn_rows = design.drawn.select("tweet_id", "label")
+    return _ask(store, bundle, drawn_rows, how, _SAMPLE, design.design_id), tuple(words[: max(low, 1)])
 
 
 def ask_tweets(store: Store, bundle: Bundle, tweets: Sequence[str], how: How, by: str = _TWEET) -> Asked:

@@ -24,7 +24,7 @@ from camembias.bundle import Bundle
 from camembias.errors import InputError, StoreError
 from camembias.schemas import TABLES
 from camembias.store import Store, now
-from camembias.text import words
+from camembias.text import KIND_NAMES, with_kinds, words
 
 UNIFORM, STRATIFIED, WORD = "uniform", "stratified", "word"
 STRATEGIES = (UNIFORM, STRATIFIED, WORD)
@@ -155,6 +155,24 @@ def by_word(texts: Sequence[str], candidates: Collection[str]) -> Strata:
     frequency = Counter(word for one in found for word in one)
     keys = [min(one, key=lambda word: (frequency[word], word)) if one else None for one in found]
     return Strata(WORD, pl.Series(keys, dtype=pl.String()), _inverse_root(frequency), {"words": len(wanted)})
+
+
+def reaching(texts: Sequence[str], candidates: Sequence[str], wanted: int, outside: Collection[str] = ()) -> Strata:
+    """Tweets by the rarest candidate that they hold, drawn so that `wanted` different texts with each are expected.
+
+    π is then the largest over a tweet's candidates of wanted / (texts with the word). A candidate may be a kind
+    (`<hashtag>`), of which words `outside` do not count.
+    """
+    names, kinds = set(candidates), any(word in KIND_NAMES for word in candidates)
+    held = pl.Series(texts, dtype=pl.String()).str.to_lowercase().str.contains_any(sorted(names))
+    found = []
+    for text, likely in zip(texts, held, strict=True):
+        inside = {word.word for word in words(text)} if likely or kinds else set[str]()
+        found.append(names & (with_kinds(inside, outside) if kinds else inside))
+    frequency = Counter(word for inside in dict(zip(texts, found, strict=True)).values() for word in inside)
+    keys = [min(one, key=lambda word: (frequency[word], word)) if one else None for one in found]
+    weights = {word: min(1.0, wanted / count) for word, count in frequency.items()}
+    return Strata(WORD, pl.Series(keys, dtype=pl.String()), weights, {"words": sorted(names), "wanted": wanted})
 
 
 def candidate_words(store: Store, bundle: Bundle, top: int = 50, fewest_docs: int = 5) -> list[str]:

@@ -195,7 +195,7 @@ TABLES: dict[str, pl.Schema] = {
             "serving_version": pl.String(),
             "word": pl.String(),
             "role": pl.String(),  # candidate, or control: a word of like frequency with no association
-            "edit": pl.String(),  # delete, replace, or alone: deleted once its companions are
+            "edit": pl.String(),  # delete, replace, alone (deleted once its companions are), neutral (of a kind)
             "replacement": pl.String(),  # of replace
             "companions": pl.List(pl.String()),  # of alone: what was deleted from the tweet first
             "tweet_id": pl.String(),

@@ -8,7 +8,7 @@ It knows parts of explanations. It does not know DuckDB, nor what is estimated f
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from camembias.schemas import TABLES
+from camembias.text import KIND_NAMES, kind
 
 SUMS = 6  # what a part `sums` holds; another number, and all are made again
 _SCOPE = ("model_version", "method", "baseline")
@@ -28,9 +29,10 @@ Floats = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
 
 
-def version(edited: pl.DataFrame) -> str:
-    """Changes with what sums of the same texts depend on. `edited`: as for `summed`."""
-    return hashlib.sha256(repr((SUMS, edited.sort(edited.columns).rows())).encode()).hexdigest()[:16]
+def version(edited: pl.DataFrame, outside: Collection[str] = ()) -> str:
+    """Changes with what sums of the same texts depend on. `edited`, `outside`: as for `summed`."""
+    rested_on = (SUMS, edited.sort(edited.columns).rows(), sorted(outside))
+    return hashlib.sha256(repr(rested_on).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,18 +70,23 @@ def read(parts: Iterable[Path]) -> Explanations:
 
 
 def summed(
-    found: Explanations, texts: pl.DataFrame, labels: Mapping[str, Sequence[str]], edited: pl.DataFrame
+    found: Explanations,
+    texts: pl.DataFrame,
+    labels: Mapping[str, Sequence[str]],
+    edited: pl.DataFrame,
+    outside: Collection[str] = (),
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows of the tables `sums` and `edited_scores` for these texts.
+    """Rows of the tables `sums` and `edited_scores` for these texts, of their words and of their words' kinds.
 
     `texts`: tweet_id, model_version, method, baseline, w, v. `labels`: of each model version. `edited`: model_version
-    and word of the words whose scores are kept text by text.
+    and word of the words whose scores are kept text by text. `outside`: words that do not count for their kind.
     """
+    codes = _kinds(found.vocabulary, outside)
     sums, kept = [pl.DataFrame(schema=TABLES["sums"])], [pl.DataFrame(schema=TABLES["edited_scores"])]
     for scope in texts.select(_SCOPE).unique().sort(_SCOPE).rows():
         of_scope = [pl.col(name) == value for name, value in zip(_SCOPE, scope, strict=True)]
         rows, tweets = found.rows.filter(of_scope), texts.filter(of_scope).select("tweet_id", "w", "v")
-        pairs = _pairs(found, rows, tweets, list(labels[scope[0]]))
+        pairs = _pairs(found, rows, tweets, list(labels[scope[0]]), codes)
         wanted = edited.filter(pl.col("model_version") == scope[0])["word"]
         named = [pl.lit(value).alias(name) for name, value in zip(_SCOPE, scope, strict=True)]
         sums += [one.with_columns(named) for one in _totals(pairs)]
@@ -89,19 +96,30 @@ def summed(
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
-    """Each word of each text once; arrays of one entry a pair, those of labels with one row a label."""
+    """Each word and kind of each text once; arrays of one entry a pair, those of labels with one row a label."""
 
     labels: list[str]
     tweets: pl.DataFrame  # tweet_id, w, v; one row a text
     tweet: Numbers  # row in `tweets`; a text's pairs stand together
     word: Numbers
-    vocabulary: pl.Series
+    vocabulary: pl.Series  # kinds (`<hashtag>`) last
     occurrences: Numbers
     x: Floats  # (labels, pairs), centred logits, occurrences added
     missed: Floats  # (labels, texts), centred logits: what explanations miss where one of the text did not converge
 
 
-def _pairs(found: Explanations, rows: pl.DataFrame, tweets: pl.DataFrame, labels: list[str]) -> _Pairs:
+def _kinds(vocabulary: pl.Series, outside: Collection[str]) -> Numbers:
+    """Of each word the place of its kind in KIND_NAMES; -1 for a word of none of these kinds, or `outside`."""
+    places = {name: place for place, name in enumerate(KIND_NAMES.values())}
+    likely = ~vocabulary.str.contains(r"^[\p{L}-][^.:/]*$")  # most words: a look at each costs
+    codes = np.full(len(vocabulary), -1)
+    for at in np.flatnonzero(likely.to_numpy()):
+        word = vocabulary[int(at)]
+        codes[at] = -1 if word in outside else places.get(kind(word), -1)
+    return codes
+
+
+def _pairs(found: Explanations, rows: pl.DataFrame, tweets: pl.DataFrame, labels: list[str], codes: Numbers) -> _Pairs:
     """A tweet is left out where a label has no explanation, or none by numbers, or labels disagree on its words."""
     at = _places(rows.filter(pl.col("delta").is_finite()), tweets, labels)
     whole = np.flatnonzero((at >= 0).all(axis=0))
@@ -118,12 +136,17 @@ def _pairs(found: Explanations, rows: pl.DataFrame, tweets: pl.DataFrame, labels
         agree = ~np.isin(tweet, tweet[differ])
         tweet, word, places = tweet[agree], word[agree], places[:, agree]
     scores, missed = found.score[places].astype(np.float64), _missed(found, at)
+    vocabulary = pl.concat([found.vocabulary, pl.Series("word", [*KIND_NAMES], dtype=pl.String())])
     if not len(tweet):
-        return _Pairs(labels, tweets, tweet, word, found.vocabulary, tweet, scores, missed)
+        return _Pairs(labels, tweets, tweet, word, vocabulary, tweet, scores, missed)
+    of_kind = np.flatnonzero(codes[word] >= 0)  # they count once more, for their kind
+    tweet = np.concatenate([tweet, tweet[of_kind]])
+    word = np.concatenate([word, len(codes) + codes[word[of_kind]]])
+    scores = np.concatenate([scores, scores[:, of_kind]], axis=1)
     order, first = _runs(tweet, word)
     x = np.add.reduceat((scores - scores.mean(axis=0))[:, order], first, axis=1)
     occurrences = np.diff(first, append=len(tweet))
-    return _Pairs(labels, tweets, tweet[order][first], word[order][first], found.vocabulary, occurrences, x, missed)
+    return _Pairs(labels, tweets, tweet[order][first], word[order][first], vocabulary, occurrences, x, missed)
 
 
 def _missed(found: Explanations, at: Numbers) -> Floats:
@@ -155,8 +178,9 @@ def _runs(tweet: Numbers, word: Numbers) -> tuple[Numbers, Numbers]:
 def _strongest(pairs: _Pairs) -> npt.NDArray[np.bool_]:
     """Whether no word of the tweet pushes the label more, (labels, pairs)."""
     first = np.flatnonzero(np.diff(pairs.tweet, prepend=-1))
-    most = np.repeat(np.maximum.reduceat(pairs.x, first, axis=1), np.diff(first, append=len(pairs.tweet)), axis=1)
-    return np.asarray((pairs.x > 0) & (pairs.x == most))
+    of_words = np.where(pairs.word < len(pairs.vocabulary) - len(KIND_NAMES), pairs.x, -np.inf)
+    most = np.repeat(np.maximum.reduceat(of_words, first, axis=1), np.diff(first, append=len(pairs.tweet)), axis=1)
+    return np.asarray((pairs.x > 0) & (pairs.x >= most))
 
 
 def _totals(pairs: _Pairs) -> Iterator[pl.DataFrame]:

@@ -8,6 +8,7 @@ units and suffixes) and no tagger: they do not know that `fils` has two meanings
 
 import html
 import unicodedata
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from hashlib import sha256
 from html.entities import html5
@@ -81,6 +82,10 @@ _KINDS = regex.compile(
     rf"|(?P<number>\p{{N}}.*)|(?P<elision>{_ELISION})|(?P<function>{_PRONOUN})|(?P<word>\p{{L}}.*)",
     regex.DOTALL,
 )
+# The last word of a retweet that was cut after so many characters, with the ellipsis that says so.
+_CUT = regex.compile(r"[\p{L}\p{N}_](?:…|\.\.\.)$")
+KINDS = ("handle", "hashtag", "link", "emoji", "number")  # that a model may use whichever word of them it is
+KIND_NAMES = {f"<{name}>": name for name in KINDS}  # no word is written so: `words` cuts it up
 _ENTITY = regex.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]*);")
 _INVISIBLE = regex.compile(rf"({_EMOJI})|[\p{{Cc}}\p{{Default_Ignorable_Code_Point}}\uFFF9-\uFFFB]")
 _LINKS = regex.compile(
@@ -173,8 +178,10 @@ def words(text: str) -> list[Word]:
 
     A handle, hashtag, link, emoji sequence, smiley, number with its unit, date, initials (`S.N.C.F.`), hyphenated
     compound, word of both genders (`étudiant·e·s`), elision (`l'`), inverted subject pronoun (`-t-il`) and a run of
-    one punctuation mark are one word each. It does not know multi-word expressions (`parce que`), numbers or units
-    written with spaces (`10 km` is two), addresses of mail, or the point of an abbreviation (`M.` is two).
+    one punctuation mark are one word each. What an ellipsis leaves of the last word of a retweet (`RT @a: dans la r…`)
+    is no word: it is one piece with the ellipsis, and punctuation. It does not know multi-word expressions
+    (`parce que`), numbers or units written with spaces (`10 km` is two), addresses of mail, or the point of an
+    abbreviation (`M.` is two).
     """
     found: list[Word] = []
     at = 0
@@ -184,7 +191,24 @@ def words(text: str) -> list[Word]:
         for word, surface, start, stop in (_cut if len(chunk) <= _RECURS else _cut.__wrapped__)(chunk):
             found.append(new(Word, (word, surface, at + start, at + stop)))
         at += len(chunk)
+    if text.startswith("RT @") and len(found) > 1 and _CUT.search(text, found[-2].start, found[-1].stop):
+        surface = text[found[-2].start : found[-1].stop]
+        found[-2:] = [Word(unicodedata.normalize("NFC", surface.lower()), surface, found[-2].start, found[-1].stop)]
     return found
+
+
+def with_kinds(names: Iterable[str], outside: Collection[str] = ()) -> set[str]:
+    """These words, and the name of each kind (`<hashtag>`) that one of them is of which is not `outside`."""
+    held = set(names)
+    return held | {f"<{found}>" for name in held if name not in outside and (found := kind(name)) in KINDS}
+
+
+def members(name: str, names: Iterable[str], outside: Collection[str] = ()) -> set[str]:
+    """The words of `names` that `name` stands for: itself, or all of a kind (`<hashtag>`) but those `outside`."""
+    wanted = KIND_NAMES.get(name)
+    if wanted is None:
+        return {name}
+    return {word for word in names if word not in outside and kind(word) == wanted}
 
 
 def as_word(text: str) -> str | None:
@@ -193,6 +217,8 @@ def as_word(text: str) -> str | None:
     What is cut up here may be one word in a tweet, where capitals and neighbours tell: `r&b`, `-t-il`.
     """
     whole = normalise(text)
+    if whole in KIND_NAMES:
+        return whole
     found = words(whole)
     if len(found) == 1:
         return found[0].word
@@ -227,10 +253,15 @@ def word_of_character(text: str, spans: list[Word]) -> list[int]:
 def kind(word: str) -> str:
     """Coarse kind of a word: handle, hashtag, link, emoji, number, punctuation, elision, function or word.
 
+    The name of a kind itself (`<hashtag>`) is of the kind `kind`, and what a cut left of a word is punctuation.
     It sees the form alone: `son` is a function word also where it is a noun. Symbols count as punctuation.
     """
     word = word.lower()
     if word in _FUNCTION:
         return "function"
+    if word in KIND_NAMES:
+        return "kind"
+    if _CUT.search(word):
+        return "punctuation"
     match = _KINDS.fullmatch(word)
     return match.lastgroup if match else "punctuation"

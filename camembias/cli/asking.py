@@ -77,6 +77,10 @@ def query(
     if rows.is_empty() and (label := values.get("label")):
         _refuse_unknown(target, label)
     _emit(rows, format_, out_, found.question)
+    if name == "verdicts" and out_ is None and format_ in (None, Format.TABLE):
+        from camembias.cli.effects import say_power
+
+        say_power(target)
 
 
 def _refuse_unknown(store: Store, label: str) -> None:

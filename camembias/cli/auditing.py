@@ -13,7 +13,8 @@ from camembias.cli.console import needs, out
 
 
 def audit(model: Path, store: Path, stream: Path, sample: int, candidates: int, edited: int) -> None:
-    """Classify `stream`, explain about `sample` tweets, edit words in up to `edited` tweets each.
+    """Classify `stream`, explain about `sample` tweets, edit words in up to `edited` tweets each, and
+    explain up to half as many tweets again of words whose verdict is undecided.
 
     A tenth is drawn at random; the rest among tweets that hold one of the `candidates` words a label that training ties
     to it most: a random sample has few of those. The two samples combine. What was done before is not done again.
@@ -35,8 +36,8 @@ def audit(model: Path, store: Path, stream: Path, sample: int, candidates: int, 
             wait=True,
             broker_url=broker_url,
         )
-    step("taking suspicious words out of tweets")
-    effects.effects(model, store, top=candidates, tweets=edited)
+        step("taking suspicious words out of tweets, and explaining more tweets of those that are undecided")
+        effects.effects(model, store, top=candidates, tweets=edited, explain=sample // 2, broker_url=broker_url)
 
 
 def ready(table: Path, model: Path) -> None:

@@ -46,7 +46,9 @@ def suggest(
     query = sqlfiles.query("concept_suggestions")
     rows = catalog.run_query(found, query, {"top": str(top)}).partition_by("label", as_dict=True)
     known = catalog.run_sql(
-        found, "SELECT label, list(word ORDER BY word) AS words FROM concepts GROUP BY ALL ORDER BY 1"
+        found,
+        "SELECT label, list(word ORDER BY word) AS words FROM (FROM concepts UNION ALL "
+        "SELECT DISTINCT label, '<residual>' FROM residual_labels WHERE given) GROUP BY ALL ORDER BY 1",
     )
     words = dict(known.iter_rows())
     for (label,), proposed in rows.items():

@@ -18,13 +18,23 @@ if TYPE_CHECKING:
     from camembias.store import Store
     from camembias.synthetic import Plant
 
-_VERDICTS = "SELECT * FROM current_word_label_verdict"
+# What speaks for the rest is no bias, but as true or false as one. Kinds are no words that the oracle could insert.
+_VERDICTS = """
+SELECT * REPLACE (
+    CASE
+        WHEN verdict <> 'residual' THEN verdict
+        WHEN effect > 0 THEN 'confirmed_bias'
+        ELSE 'confirmed_away'
+    END AS verdict
+)
+FROM current_word_label_verdict WHERE kind <> 'kind'
+"""
 _WITNESSES = """
 WITH p AS (
     SELECT word, label, coalesce(association_p_towards, 1) AS association, coalesce(reliance_p_towards, 1) AS reliance,
         effect_p_towards AS effect
     FROM word_label_witnesses SEMI JOIN last_explained USING (model_version, method, baseline)
-    WHERE effect_p_towards IS NOT NULL AND word NOT IN (SELECT word FROM concepts)
+    WHERE effect_p_towards IS NOT NULL AND kind <> 'kind' AND word NOT IN (SELECT word FROM concepts)
 )
 SELECT *, greatest(association, reliance, effect) AS verdict FROM p ORDER BY word, label
 """

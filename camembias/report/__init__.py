@@ -64,6 +64,6 @@ def _content(store: Store, say: Wording, with_text: bool) -> dict[str, Any]:
         "style": Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         "script": Markup(script),
         "script_hash": f"sha256-{digest}",
-        "glance": sections.at_a_glance(found["verdicts"].rows, found["recount"].rows, say),
+        "glance": sections.at_a_glance(found["verdicts"].rows, found["recount"].rows, say, found["detectable"].rows),
         **found,
     }

@@ -11,7 +11,11 @@ import polars as pl
 from camembias.report.wording import NONE, Wording
 from camembias.shading import Piece, colour, cut, strongest
 
-VERDICTS = ("confirmed_bias", "confirmed_away", "unconfirmed", "model_only", "unused_association", "expected", "weak")
+COUNTED = ("no_finding", "weak")  # not listed
+VERDICTS = (
+    *("confirmed_bias", "confirmed_away", "kind_only", "unconfirmed", "model_only", "not_decisive", "residual"),
+    *("unused_association", "expected", *COUNTED),
+)
 WITNESSES = ("association", "reliance", "effect")
 _NUMBERS: dict[str, Callable[[Wording, Any], str]] = {
     "effect_whole": Wording.number,
@@ -80,14 +84,14 @@ def findings(rows: pl.DataFrame, examples: pl.DataFrame | None, say: Wording) ->
 
 
 def counts(rows: pl.DataFrame, say: Wording) -> tuple[list[str], list[tuple[str, list[str]]], int]:
-    """`verdict_counts` as (verdicts across, (label, cells) down, findings that are not weak)."""
+    """`verdict_counts` as (verdicts across, (label, cells) down, findings that are listed)."""
     there = [verdict for verdict in VERDICTS if verdict in set(rows["verdict"])]
     found = {(label, verdict): words for label, verdict, words in rows.iter_rows()}
     down = [
         (label, [say.count(found.get((label, verdict), 0)) for verdict in there])
         for label in sorted(set(rows["label"]))
     ]
-    return there, down, sum(words for (_, verdict), words in found.items() if verdict != "weak")
+    return there, down, sum(words for (_, verdict), words in found.items() if verdict not in COUNTED)
 
 
 def _cell(row: Mapping[str, Any], name: str, say: Wording) -> Cell:

@@ -8,12 +8,15 @@ from typing import Any
 
 import polars as pl
 
+from camembias import catalog
 from camembias.report import charts
 from camembias.report.findings import columns, counts, findings
 from camembias.report.judged import judged, provenance
+from camembias.report.power import power
 from camembias.report.tables import ALL, Answer, ask, table
 from camembias.report.wording import Wording
 from camembias.store import Store
+from camembias.text import KIND_NAMES
 
 FINDINGS = 1000
 _WORDS = "10"  # a label and direction
@@ -94,8 +97,13 @@ def recounted(store: Store, say: Wording) -> dict[str, Any]:
     }
 
 
-def at_a_glance(verdicts: pl.DataFrame, recounted: pl.DataFrame, say: Wording) -> list[str]:
-    """What was found, in a sentence or two: the biases that are confirmed, and what they do to the shares."""
+def at_a_glance(
+    verdicts: pl.DataFrame, recounted: pl.DataFrame, say: Wording, detectable: pl.DataFrame | None = None
+) -> list[str]:
+    """What was found, in a sentence or two: the biases that are confirmed, and what they do to the shares.
+
+    Where none is: how small a bias could have been found (`detectable_effects`).
+    """
     if verdicts.is_empty():
         return []
     text, confirmed = (
@@ -105,17 +113,28 @@ def at_a_glance(verdicts: pl.DataFrame, recounted: pl.DataFrame, say: Wording) -
         ),
     )
     if confirmed.is_empty():
-        return [text["glance_none"]]
+        return [text["glance_none"], *(power(detectable, say) if detectable is not None else ())]
+    kinds = confirmed.filter(pl.col("word").is_in([*KIND_NAMES]))
+    of_kinds = [
+        text["glance_kind" if row["verdict"] == "confirmed_bias" else "glance_kind_away"].format(
+            kind=say.of_kind(row["word"]), label=row["label"]
+        )
+        for row in kinds.iter_rows(named=True)
+    ]
+    of_kinds = [one[0].upper() + one[1:] for one in of_kinds]
+    confirmed = confirmed.filter(~pl.col("word").is_in([*KIND_NAMES]))
+    if confirmed.is_empty():
+        return of_kinds
     named = [
         f"{row['word']} ({'' if row['verdict'] == 'confirmed_bias' else text['away_from']}{row['label']})"
         for row in confirmed.head(_NAMED).iter_rows(named=True)
     ]
     said = text["glance_biases"].format(count=say.count(confirmed.height), named=", ".join(named))
     if recounted.is_empty():
-        return [said, text["glance_uncounted"]]
+        return [said, *of_kinds, text["glance_uncounted"]]
     most = max(recounted.to_dicts(), key=lambda row: abs(row["difference"]))
     shares = {name: say.percent(most[name]) for name in ("share", "share_without")}
-    return [said, text["glance_shares"].format(label=most["label"], **shares)]
+    return [said, *of_kinds, text["glance_shares"].format(label=most["label"], **shares)]
 
 
 def _over_time(rows: pl.DataFrame, shares: pl.DataFrame, recounted: pl.DataFrame, say: Wording) -> dict[str, Any]:
@@ -179,6 +198,9 @@ def _pushes(rows: pl.DataFrame, say: Wording) -> Iterator[dict[str, Any]]:
 def verdicts(store: Store, say: Wording, with_text: bool) -> dict[str, Any]:
     found, counted = ask(store, "verdicts", top=str(FINDINGS)), ask(store, "verdict_counts")
     examples = ask(store, "finding_examples", top=str(FINDINGS)) if with_text else None
+    rest = catalog.run_sql(
+        store, "SELECT DISTINCT label FROM residual_labels SEMI JOIN last_explained USING (model_version)"
+    )
     listed = findings(found.rows, examples.rows if examples else None, say)
     across, down, known = counts(counted.rows, say)
     options = {
@@ -190,6 +212,8 @@ def verdicts(store: Store, say: Wording, with_text: bool) -> dict[str, Any]:
     return {
         "verdicts": found,
         "verdict_counts": counted,
+        "detectable": ask(store, "detectable_effects"),
+        "residual": ", ".join(sorted(rest["label"])),
         "examples": examples,
         "findings": listed,
         "finding_columns": columns(found.rows),

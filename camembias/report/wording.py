@@ -54,6 +54,10 @@ class Wording:
     def meanings(self) -> dict[str, str]:
         return self._tables["meanings"]
 
+    def of_kind(self, name: str) -> str:
+        """The plural of a kind, of its name in angle brackets."""
+        return self._tables["of_kind"][name]
+
     def column(self, name: str) -> str:
         return self._tables["columns"][name]
 

@@ -2,7 +2,11 @@
 -- interval of reliance that is nearer to 0, so that a word of a few tweets does not lead.
 CREATE MACRO finding_key(verdict, q_verdict, p_verdict, reliance_low, reliance_high, effect, reliance) AS create_sort_key(
     list_position(
-        ['confirmed_bias', 'confirmed_away', 'unconfirmed', 'model_only', 'unused_association', 'expected', 'weak'], verdict
+        [
+            'confirmed_bias', 'confirmed_away', 'kind_only', 'unconfirmed', 'model_only', 'not_decisive', 'residual',
+            'unused_association', 'expected', 'no_finding', 'weak'
+        ],
+        verdict
     ), 'ASC NULLS LAST',
     q_verdict, 'ASC NULLS LAST', p_verdict, 'ASC NULLS LAST',
     greatest(reliance_low, -reliance_high), 'DESC NULLS LAST',

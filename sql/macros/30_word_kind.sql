@@ -1,6 +1,8 @@
 -- The kind of a word by its form alone: no lexicon, no tagger. As camembias.text.kind, but for rare symbols.
 CREATE MACRO word_kind(word) AS
 CASE
+    WHEN word IN ('<handle>', '<hashtag>', '<link>', '<emoji>', '<number>') THEN 'kind'
+    WHEN is_fragment(word) THEN 'punctuation'
     WHEN regexp_matches(word, '^(?i:https?://|www\.|pic\.twitter\.com)')
         OR regexp_matches(word, '^([\p{L}\p{N}-]+\.)+(fr|com|org|net|eu)([/?#:].*)?$') THEN 'link'
     WHEN regexp_matches(word, '^[@＠][\p{L}\p{N}_]') THEN 'handle'

@@ -9,7 +9,7 @@
 WITH findings AS (
     SELECT model_version, method, baseline, word, label
     FROM current_word_label_verdict
-    WHERE verdict <> 'weak' AND (CAST($word AS VARCHAR) IS NULL OR word = CAST($word AS VARCHAR))
+    WHERE verdict NOT IN ('weak', 'no_finding') AND (CAST($word AS VARCHAR) IS NULL OR word = CAST($word AS VARCHAR))
     QUALIFY CAST($top AS BIGINT) IS NULL OR row_number() OVER (
         ORDER BY finding_key(verdict, q_verdict, p_verdict, reliance_low, reliance_high, effect, reliance), word, label
     ) <= CAST($top AS BIGINT)

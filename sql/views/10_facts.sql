@@ -68,9 +68,27 @@ COMMENT ON COLUMN training_words.words IS 'sorted, distinct';
 -- Words are shipped for labels that a model may not have: then they are words like any other.
 CREATE VIEW concepts AS
 SELECT DISTINCT label, word FROM concepts_parts
-WHERE label IN (SELECT unnest(labels) FROM models_parts) OR NOT EXISTS (FROM models_parts);
+WHERE word <> '<residual>' AND (label IN (SELECT unnest(labels) FROM models_parts) OR NOT EXISTS (FROM models_parts));
 COMMENT ON VIEW concepts IS
     'one row a label that some model of the store has and one of its concept words: a word that may well carry the label';
+
+-- Tweets that are about none of the topics have words, too, but nothing there is a bias: whatever speaks for no topic pushes here.
+CREATE VIEW residual_labels AS
+WITH labelled AS (SELECT DISTINCT model_version, unnest(labels) AS label FROM models),
+given AS (SELECT DISTINCT label FROM concepts_parts WHERE word = '<residual>')
+SELECT model_version, label, label IN (FROM given) AS given
+FROM labelled
+WHERE label IN (FROM given) OR (
+    lower(label) IN (
+        'autre', 'autres', 'other', 'others', 'aucun', 'aucune', 'none', 'divers', 'rest', 'reste', 'rien', 'hors-sujet',
+        'hors sujet', 'hors_sujet'
+    )
+    AND label NOT IN (SELECT label FROM concepts)
+    AND model_version IN (SELECT model_version FROM labelled SEMI JOIN concepts USING (label))
+);
+COMMENT ON VIEW residual_labels IS
+    'one row a model and label that is what no topic is: named so (autre, other, none, …) and without concept words where another label has some, or given as such in the concepts file (label = ["<residual>"])';
+COMMENT ON COLUMN residual_labels.given IS 'true: the concepts file says so; false: by its name';
 
 CREATE VIEW coded AS
 SELECT * FROM coded_parts QUALIFY row_number() OVER (PARTITION BY tweet_id ORDER BY label) = 1;

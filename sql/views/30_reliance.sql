@@ -21,7 +21,7 @@ COMMENT ON COLUMN sampled_word_scores.w IS 'weight: estimated tweets of the corp
 COMMENT ON COLUMN sampled_word_scores.v IS 'variance of w under Poisson sampling';
 COMMENT ON COLUMN sampled_word_scores.strongest IS 'true: no word of the tweet pushes the label more';
 
--- Sums that add over texts; x = score. Everything below is made from these, and they from the parts `sums`,
+-- Sums that add over texts; x = score. The parts hold kinds, too, whose scores are those of their words added up. Everything below is made from these, and they from the parts `sums`,
 -- which refresh keeps as sampled_word_scores would have them.
 CREATE TABLE word_label_sums AS
 WITH words AS (
@@ -46,11 +46,11 @@ labelled AS (
 -- a kind costs ten regular expressions: once a word, not once an occurrence
 SELECT l.*, w.* EXCLUDE (model_version, method, baseline, word)
 FROM labelled AS l JOIN (SELECT *, word_kind(word) AS kind FROM words) AS w USING (model_version, method, baseline, word);
-COMMENT ON TABLE word_label_sums IS 'one row a model, method, baseline, word and label: sums over sampled texts that reliance is made from';
+COMMENT ON TABLE word_label_sums IS 'one row a model, method, baseline, word or kind (`<hashtag>`), and label: sums over sampled texts that reliance is made from';
 COMMENT ON COLUMN word_label_sums.tweets IS 'distinct texts';
 COMMENT ON COLUMN word_label_sums.w IS 'sum of the weights: estimated tweets of the corpus with the word';
 
-CREATE VIEW word_label_reliance AS
+CREATE VIEW label_reliance AS
 SELECT
     model_version, method, baseline, word, kind, label, tweets, occurrences, w AS corpus_tweets,
     wx / w AS mean_score, we / w AS error_bound,
@@ -63,9 +63,13 @@ SELECT
     mean_score - student_975(df) * se_tweet - error_bound AS low,
     mean_score + student_975(df) * se_tweet + error_bound AS high,
     wx AS total_score,
-    w_abs_x / sum(w_abs_x) OVER (PARTITION BY model_version, method, baseline, label) AS share_of_scores,
+    w_abs_x / sum(w_abs_x) FILTER (kind <> 'kind') OVER (PARTITION BY model_version, method, baseline, label) AS share_of_scores,
     w_positive / w AS share_positive, w_strongest / w AS share_strongest
 FROM word_label_sums;
+COMMENT ON VIEW label_reliance IS
+    'word_label_reliance, and rows of kinds beside those of words: word `<hashtag>` is any hashtag that is no concept word, its score in a tweet the sum of theirs';
+
+CREATE VIEW word_label_reliance AS SELECT * FROM label_reliance WHERE kind <> 'kind';
 COMMENT ON VIEW word_label_reliance IS
     'one row a model, method, baseline, word and label: how much the model relies on the word, estimated for the corpus the samples were drawn from (Hájek)';
 COMMENT ON COLUMN word_label_reliance.tweets IS 'sampled tweets with the word; copies of one text count once';

@@ -1,6 +1,6 @@
 CREATE TABLE word_label_association AS
 WITH documents AS (
-    SELECT model_version, label, list_distinct(words) AS words
+    SELECT model_version, tweet, label, list_distinct(words) AS words
     FROM training_words
     WHERE split = 'train'
     QUALIFY row_number() OVER (
@@ -12,28 +12,38 @@ labels AS (
     FROM documents
     GROUP BY model_version, label
 ),
+held AS (SELECT model_version, tweet, label, unnest(words) AS word FROM documents),
+kinds AS (  -- of words, each looked at once; a concept word speaks for itself, not for its kind
+    SELECT word, '<' || word_kind(word) || '>' AS kind_name FROM (SELECT DISTINCT word FROM held ANTI JOIN concepts USING (word))
+    WHERE word_kind(kind_name) = 'kind'
+),
 pairs AS (
-    SELECT model_version, word, label, count(*) AS both_docs
-    FROM (SELECT model_version, label, unnest(words) AS word FROM documents)
-    GROUP BY model_version, word, label
+    SELECT model_version, word, label, count(*) AS both_docs, false AS of_kind FROM held GROUP BY model_version, word, label
+    UNION ALL
+    SELECT model_version, kind_name, label, count(DISTINCT tweet), true
+    FROM held JOIN kinds USING (word)
+    GROUP BY model_version, kind_name, label
 ),
 words AS (
-    SELECT model_version, word, sum(both_docs) AS docs FROM pairs GROUP BY model_version, word
+    SELECT model_version, word, sum(both_docs) AS docs, any_value(of_kind) AS of_kind
+    FROM pairs
+    GROUP BY model_version, word
 ),
 counted AS (
     SELECT
-        model_version, word, label,
+        model_version, word, label, w.of_kind,
         CAST(docs AS BIGINT) AS docs, label_docs, CAST(all_docs AS BIGINT) AS all_docs,
         coalesce(both_docs, 0) AS both_docs, label_docs / all_docs AS p_label
-    FROM words JOIN labels USING (model_version) LEFT JOIN pairs USING (model_version, word, label)
+    FROM words AS w JOIN labels USING (model_version) LEFT JOIN pairs USING (model_version, word, label)
 ),
 -- Monroe et al. 2008, equation 16: the prior is a tenth of the training split, spread over words as they occur in it.
 weighed AS (
     SELECT
         *, both_docs + docs / 10 AS with_label, docs - both_docs + docs / 10 AS without_label,
-        sum(both_docs) OVER (PARTITION BY model_version, label) + corpus_words / 10 AS label_words,
-        corpus_words - sum(both_docs) OVER (PARTITION BY model_version, label) + corpus_words / 10 AS other_words
-    FROM (SELECT *, sum(both_docs) OVER (PARTITION BY model_version) AS corpus_words FROM counted)
+        sum(both_docs) FILTER (NOT of_kind) OVER (PARTITION BY model_version, label) + corpus_words / 10 AS label_words,
+        corpus_words - sum(both_docs) FILTER (NOT of_kind) OVER (PARTITION BY model_version, label) + corpus_words / 10
+            AS other_words
+    FROM (SELECT *, sum(both_docs) FILTER (NOT of_kind) OVER (PARTITION BY model_version) AS corpus_words FROM counted)
 ),
 tested AS (
     SELECT
@@ -51,7 +61,7 @@ SELECT
     normal_tail(z_towards) AS p_towards, normal_tail(z_away) AS p_away
 FROM tested;
 COMMENT ON TABLE word_label_association IS
-    'one row a model, word and label: do they go together in the training split; one document a duplicate group';
+    'one row a model, word and label: do they go together in the training split; one document a duplicate group; also of kinds (word `<hashtag>`, kind `kind`): documents with any word of it but concept words';
 COMMENT ON COLUMN word_label_association.docs IS 'documents with the word';
 COMMENT ON COLUMN word_label_association.label_docs IS 'documents of the label';
 COMMENT ON COLUMN word_label_association.all_docs IS 'documents in the training split';

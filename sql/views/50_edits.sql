@@ -5,7 +5,7 @@ QUALIFY row_number() OVER (
 ) = 1;
 COMMENT ON VIEW effects IS 'one row a model, word, edit and tweet that held the word: the latest computed';
 COMMENT ON COLUMN effects.role IS 'candidate, or control: a word of like frequency that goes with no label in training';
-COMMENT ON COLUMN effects.edit IS 'delete; replace by a neutral word of its kind; alone: delete it once its companions are';
+COMMENT ON COLUMN effects.edit IS 'delete; replace by a neutral word of its kind; alone: delete it once its companions are; neutral, of a kind (<hashtag>): delete the words of the kind once each is replaced by the same neutral one';
 COMMENT ON COLUMN effects.companions IS
     'of alone: the other words in half of the edited tweets or more, deleted from the tweet first, because words of a set phrase hide one another';
 COMMENT ON COLUMN effects.before IS 'per label: logit (raw, fp32) and p of the tweet as it is; of alone: without the companions';

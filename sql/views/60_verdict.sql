@@ -51,8 +51,9 @@ WITH measured AS (
         CASE WHEN e.tweets IS NOT NULL THEN coalesce(c.by_author, false) AND e.by_author END AS by_author,
         e.tweets AS edited_tweets, e.mean_score AS effect, e.low AS effect_low, e.high AS effect_high,
         e.floor AS effect_floor, e.within_floor AS effect_within_floor, e.whole_score AS effect_whole,
-        e.mean_change_of_p AS effect_on_p, e.flip_rate, e.p_towards AS effect_p_towards, e.p_away AS effect_p_away
-    FROM word_label_reliance AS r
+        e.mean_change_of_p AS effect_on_p, e.flip_rate, e.p_towards AS effect_p_towards, e.p_away AS effect_p_away,
+        e.deleted_p_towards, e.deleted_p_away, e.replaced_less
+    FROM label_reliance AS r
     LEFT JOIN control_floor AS f
         ON f.model_version = r.model_version AND f.measure = r.method || ' from ' || r.baseline
         AND f.bin = frequency_bin(r.tweets)
@@ -76,12 +77,14 @@ SELECT
     r.effect_on_p, r.flip_rate, r.by_author,
     a.p_towards AS association_p_towards, a.p_away AS association_p_away,
     normal_tail(r.z_towards) AS reliance_p_towards, normal_tail(r.z_away) AS reliance_p_away,
-    r.effect_p_towards, r.effect_p_away
+    r.effect_p_towards, r.effect_p_away, r.deleted_p_towards, r.deleted_p_away, r.replaced_less
 FROM reliance AS r
 LEFT JOIN word_label_association AS a ON a.model_version = r.model_version AND a.word = r.word AND a.label = r.label;
 COMMENT ON VIEW word_label_witnesses IS
-    'one row a model, method, baseline, word and label of the sampled tweets: association in the data, reliance of the model, causal effect';
+    'one row a model, method, baseline, word or kind (<hashtag>), and label of the sampled tweets: association in the data, reliance of the model, causal effect';
 
+-- What pushes towards a label that is what no topic is speaks for none of them; it is tested, in a family of its own, and is no
+-- bias. Words are tested beside kinds, in one family.
 -- A bias needs all three witnesses in one direction: its p is the largest of theirs (intersection-union), the better of
 -- the two directions doubled. Benjamini-Hochberg then runs once, over all pairs that could be confirmed: no concept word
 -- (it is expected), and seen in 5 training documents and 10 sampled tweets. How often a word is seen says nothing about
@@ -91,24 +94,34 @@ COMMENT ON VIEW word_label_witnesses IS
 -- First a table, because its rows have numbers already: to number those of a query takes as long as all the rest.
 CREATE TEMP TABLE tested_pairs AS
 SELECT
-    *,
+    w.*,
     two_sided(association_p_towards, association_p_away) AS association_p,
     two_sided(reliance_p_towards, reliance_p_away) AS reliance_p,
     two_sided(effect_p_towards, effect_p_away) AS effect_p,
     greatest(coalesce(association_p_towards, 1), coalesce(reliance_p_towards, 1), coalesce(effect_p_towards, 1)) AS p_towards,
     greatest(coalesce(association_p_away, 1), coalesce(reliance_p_away, 1), coalesce(effect_p_away, 1)) AS p_away,
     two_sided(p_towards, p_away) AS p_verdict,
-    c.word IS NOT NULL AS concept, c.word IS NULL AND coalesce(docs, 0) >= 5 AND tweets >= 10 AND d.model_version IS NULL AS in_family
-FROM word_label_witnesses LEFT JOIN (SELECT DISTINCT word FROM concepts) AS c USING (word)
-LEFT JOIN distorted_samples AS d USING (model_version, method, baseline)
-WHERE tweets >= 10 OR edited_tweets IS NOT NULL OR concept;
+    CASE
+        WHEN kind IN ('handle', 'hashtag', 'link', 'emoji', 'number') THEN two_sided(deleted_p_towards, deleted_p_away)
+    END AS deleted_p,
+    l.label IS NOT NULL AS residual,
+    c.word IS NOT NULL AS concept,
+    c.word IS NULL AND coalesce(docs, 0) >= 5 AND tweets >= 10 AND d.model_version IS NULL AS in_family
+FROM word_label_witnesses AS w LEFT JOIN (SELECT DISTINCT word FROM concepts) AS c USING (word)
+LEFT JOIN residual_labels AS l ON l.model_version = w.model_version AND l.label = w.label
+LEFT JOIN distorted_samples AS d
+    ON d.model_version = w.model_version AND d.method = w.method AND d.baseline = w.baseline
+WHERE (tweets >= 10 OR edited_tweets IS NOT NULL OR concept) AND NOT is_fragment(w.word);
 
 CREATE TABLE word_label_verdict AS
 WITH p AS (  -- narrow, because a window sorts whatever it is given; of numbers, which sort faster than names
     SELECT
         rowid AS pair, hash(model_version, method, baseline) AS scope,
-        unnest([1, 2, 3, 4]) AS test,
-        unnest([association_p, reliance_p, effect_p, CASE WHEN in_family THEN p_verdict END]) AS p
+        unnest([1, 2, 3, 4, 5, 6]) AS test,
+        unnest([
+            association_p, reliance_p, effect_p, CASE WHEN in_family AND NOT residual THEN p_verdict END,
+            CASE WHEN in_family AND residual THEN p_verdict END, deleted_p
+        ]) AS p
     FROM tested_pairs
 ),
 ranked AS (
@@ -126,9 +139,15 @@ adjusted AS (
 q AS (
     SELECT
         pair, any_value(q) FILTER (test = 1) AS association_q, any_value(q) FILTER (test = 2) AS reliance_q,
-        any_value(q) FILTER (test = 3) AS effect_q, any_value(q) FILTER (test = 4) AS q_verdict
+        any_value(q) FILTER (test = 3) AS effect_q, any_value(q) FILTER (test IN (4, 5)) AS q_verdict,
+        any_value(q) FILTER (test = 6) AS deleted_q
     FROM adjusted
     GROUP BY pair
+),
+rest AS (  -- words that speak for no topic: that they speak against each of them follows
+    SELECT DISTINCT model_version, method, baseline, word, true AS for_no_topic
+    FROM tested_pairs AS v JOIN q ON q.pair = v.rowid
+    WHERE v.residual AND q.q_verdict < 0.05 AND v.p_towards <= v.p_away
 )
 SELECT
     v.model_version, v.method, v.baseline, v.word, v.kind, v.label,
@@ -139,22 +158,33 @@ SELECT
     v.by_author, v.p_verdict, q.q_verdict,
     CASE
         WHEN v.concept THEN 'expected'
+        WHEN q.q_verdict < 0.05 AND v.residual THEN 'residual'
         WHEN q.q_verdict < 0.05 AND v.p_towards <= v.p_away THEN 'confirmed_bias'
+        WHEN q.q_verdict < 0.05 AND rest.for_no_topic THEN 'residual'
         WHEN q.q_verdict < 0.05 THEN 'confirmed_away'
+        -- its deletion moves the label, and another of its kind in its place leaves it where it was
+        WHEN q.reliance_q < 0.05 AND q.deleted_q < 0.05 AND v.replaced_less
+            AND (v.reliance_p_towards < v.reliance_p_away) = (v.deleted_p_towards < v.deleted_p_away) THEN 'kind_only'
         WHEN q.reliance_q < 0.05 AND q.effect_q < 0.05 AND sign(v.reliance) = sign(v.effect)
             -- tied to the label in training, or perhaps: too few documents or tweets to confirm it, but no news from nowhere
             THEN CASE WHEN q.association_q < 0.05 THEN 'unconfirmed' ELSE 'model_only' END
+        WHEN q.association_q < 0.05 AND q.reliance_q < 0.05 AND q.effect_q < 0.05 THEN 'unconfirmed'
+        WHEN q.association_q < 0.05 AND q.reliance_q < 0.05 AND sign(v.association) = sign(v.reliance)
+            AND v.edited_tweets >= enough_edits() THEN 'not_decisive'
         -- not shown is not absent: a word is unused only when every interval says that it cannot matter
         WHEN q.association_q < 0.05 AND v.tweets >= 10
             AND -v.reliance_floor < v.reliance_low AND v.reliance_high < v.reliance_floor
             AND coalesce(v.effect_within_floor, true) THEN 'unused_association'
+        WHEN v.tweets >= enough_tweets() AND v.edited_tweets >= enough_edits() THEN 'no_finding'
         ELSE 'weak'
     END AS verdict,
     d.decision, d.note
-FROM tested_pairs AS v LEFT JOIN q ON q.pair = v.rowid LEFT JOIN decisions AS d ON d.word = v.word AND d.label = v.label;
+FROM tested_pairs AS v LEFT JOIN q ON q.pair = v.rowid LEFT JOIN decisions AS d ON d.word = v.word AND d.label = v.label
+LEFT JOIN rest ON rest.model_version = v.model_version AND rest.method = v.method AND rest.baseline = v.baseline
+    AND rest.word = v.word;
 DROP TABLE tested_pairs;
 COMMENT ON TABLE word_label_verdict IS
-    'one row a model, method, baseline, word and label, of words in ten or more sampled tweets, edited words and concept words: the three witnesses, and what follows from them';
+    'one row a model, method, baseline, word or kind (<hashtag>), and label, of words in ten or more sampled tweets, edited words and concept words: the three witnesses, and what follows from them';
 COMMENT ON COLUMN word_label_verdict.association IS 'log-odds ratio in the training split, with its 95 % interval';
 COMMENT ON COLUMN word_label_verdict.reliance IS
     'centred logits a tweet (Integrated Gradients), with its 95 % interval by author or tweet; of an edited word no author counts for more than three tweets where ten or more wrote it, else as in word_label_reliance';
@@ -166,9 +196,9 @@ COMMENT ON COLUMN word_label_verdict.effect_whole IS 'centred logits a tweet tha
 COMMENT ON COLUMN word_label_verdict.by_author IS
     'true: reliance and effect have their errors by author; false: one of them by tweet, because fewer than 10 authors wrote those, and one author may be all of it (see word_authors); null: the word was not edited';
 COMMENT ON COLUMN word_label_verdict.p_verdict IS 'that not all three witnesses speak in one direction; reliance and effect must exceed their floors';
-COMMENT ON COLUMN word_label_verdict.q_verdict IS 'false discovery rate (Benjamini-Hochberg over all pairs that could be confirmed); null for concept words and for words in fewer than 5 training documents or 10 sampled tweets; the q of single witnesses only describe';
+COMMENT ON COLUMN word_label_verdict.q_verdict IS 'false discovery rate (Benjamini-Hochberg over all pairs that could be confirmed; of a label in residual_labels, over those of such labels); null for concept words and for words in fewer than 5 training documents or 10 sampled tweets; the q of single witnesses only describe';
 COMMENT ON COLUMN word_label_verdict.verdict IS
-    'expected: a concept word; confirmed_bias or confirmed_away: all three, towards or away; unconfirmed: the model uses it and training ties it to the label, but too few tweets or documents, or the two point apart; model_only: used, and no association is shown; unused_association: in the data, and the intervals of reliance (10 tweets or more) and of each edit lie within their floors; weak: undecided';
+    'expected: a concept word; confirmed_bias or confirmed_away: all three, towards or away; kind_only: deleted it moves the label, replaced by another of its kind it does not, so the model uses that one is there (see the row of the kind); unconfirmed: the model uses it and training ties it to the label, but too few tweets or documents, or the three point apart; model_only: used, and no association is shown; not_decisive: training ties it to the label and the model relies on it, but taking it out of 20 tweets or more changes nothing that is shown; residual: it would be confirmed, of a label that is what no topic is, or against a topic because it is towards such a label; unused_association: in the data, and the intervals of reliance (10 tweets or more) and of each edit lie within their floors; no_finding: explained in 50 tweets or more and edited in 20, and none of these; weak: of fewer tweets, undecided';
 
 CREATE VIEW current_word_label_verdict AS
 SELECT * FROM word_label_verdict SEMI JOIN last_explained USING (model_version, method, baseline);

@@ -1,6 +1,9 @@
 """Is the false discovery rate of the verdict what it says? Random stores of known truth, without a model.
 
-    python tests/benchmarks/fdr.py --replicates 1000
+    python tests/benchmarks/fdr.py --replicates 1000 [--explain]
+
+--explain: a sixth of 960 tweets is explained first; then, as `effects --explain` does, further ones of the words that
+`undecided_words` names, each word's up to one number of tweets. It must not cost more false discoveries than one look.
 
 A replicate is a model version of its own: many share a store, and with it one refresh. Of its words some go with a
 label in training, lean on it and move it (true), some do one or two of these (the traps), the rest do nothing. Scores
@@ -18,7 +21,8 @@ import numpy as np
 import polars as pl
 from _sql_store import RATES, SEED, draws
 
-from camembias import catalog, store
+from camembias import catalog, sampling, sqlfiles, store
+from camembias.sampling import permanent_random_number
 from camembias.schemas import TABLES
 
 LABELS = ("avion", "nucléaire", "viande")
@@ -37,27 +41,31 @@ def roles() -> np.ndarray:
     return np.array(sorts + [(0, 0, 0)] * (WORDS - len(sorts)), dtype=float)
 
 
-def sample(dice: np.random.Generator, version: str) -> pl.DataFrame:
-    """TWEETS drawn tweets, as many of each stratum."""
+def sample(dice: np.random.Generator, version: str, all_: bool) -> pl.DataFrame:
+    """TWEETS drawn tweets, as many of each stratum; `all_`: four times as many, drawn or not."""
+    if all_:
+        ids = [f"{version}-{number}" for number in range(4 * TWEETS)]
+        return pl.DataFrame({"design_id": version, "tweet_id": ids, "key": "all", "pi": 1.0})
     chance = 1 / np.array(list(RATES.values()))
     keys = dice.choice(list(RATES), p=chance / chance.sum(), size=12 * TWEETS).tolist()
     return draws([f"{version}-{number}" for number in range(len(keys))], keys).head(TWEETS)
 
 
-def replicate(dice: np.random.Generator, version: str) -> dict[str, pl.DataFrame]:
+def replicate(dice: np.random.Generator, version: str, all_: bool = False) -> dict[str, pl.DataFrame]:
     """The parts of one model version."""
     acts = roles()
+    drawn = sample(dice, version, all_)
+    many = drawn.height
     stray = dice.normal(scale=STRAY, size=(WORDS, 3))
     means = acts[:, 1:, None] * SIZE * SIDES + np.stack(
         [stray, stray + dice.normal(scale=STRAY / 2, size=stray.shape)], 1
     )
-    held = np.argsort(dice.random((TWEETS, WORDS)), axis=1)[:, :HELD]  # (tweets, held)
-    author = dice.integers(AUTHORS, size=TWEETS)
+    held = np.argsort(dice.random((many, WORDS)), axis=1)[:, :HELD]  # (tweets, held)
+    author = dice.integers(AUTHORS, size=many)
     moods = dice.normal(scale=0.3, size=(AUTHORS, WORDS, 3))[author[:, None], held]
-    shared = dice.normal(scale=0.5, size=(TWEETS, HELD, 3)) + moods
+    shared = dice.normal(scale=0.5, size=(many, HELD, 3)) + moods
     scores = means[held, 0] + shared + dice.normal(scale=0.5, size=shared.shape)  # (tweets, held, labels)
     whole, alone = (means[held, 1] + shared + dice.normal(scale=0.5, size=shared.shape) for _ in range(2))
-    drawn = sample(dice, version)
     ids = drawn["tweet_id"].to_list()
     words = [f"mot{number}" for number in range(WORDS)]
     explanations = [
@@ -83,7 +91,7 @@ def replicate(dice: np.random.Generator, version: str) -> dict[str, pl.DataFrame
                 for label, change in zip(LABELS, changes[number, at], strict=True)
             ],
         }
-        for number in range(TWEETS)
+        for number in range(many)
         for at, word in enumerate(held[number])
         for edit, changes in (("delete", whole), ("replace", whole), ("alone", alone))
     ]
@@ -121,14 +129,57 @@ def replicate(dice: np.random.Generator, version: str) -> dict[str, pl.DataFrame
     return {name: pl.DataFrame(found, schema=TABLES[name]) for name, found in rows.items()}
 
 
-def judge(many: int, dice: np.random.Generator, folder: Path) -> list[tuple[int, int, int]]:
+def first_sixth(rows: dict[str, pl.DataFrame], name: str) -> dict[str, pl.DataFrame]:
+    """As if a first design had drawn a uniform sixth of all tweets."""
+    ids = rows["draws"]["tweet_id"]
+    u = pl.Series([permanent_random_number(SEED, one) for one in ids])
+    first = pl.DataFrame({"tweet_id": ids, "pi": 1 / 6, "key": "all", "design_id": name}).filter(u < 1 / 6)
+    design = rows["designs"].with_columns(rates=pl.lit([{"key": "all", "tweets": 4 * TWEETS, "rate": 1 / 6}]))
+    explained = rows["explanations"].join(first, on="tweet_id", how="semi")
+    draws_ = first.select(rows["draws"].columns)
+    return {**rows, "draws": draws_, "designs": design, "explanations": explained}
+
+
+def explain_further(made: store.Store, everything: dict[str, dict[str, pl.DataFrame]]) -> int:
+    """Add a design a replicate that brings its undecided words to the wanted number; returns tweets explained."""
+    further = 0
+    for name, rows in everything.items():
+        undecided = catalog.run_query(made, sqlfiles.query("undecided_words"), {"model": name})
+        if undecided.is_empty():
+            continue
+        held = (
+            rows["explanations"]
+            .filter(target=LABELS[0])
+            .select("tweet_id", text=pl.col("words").list.eval(pl.element().struct.field("word")).list.join(" "))
+        )
+        strata = sampling.reaching(held["text"].to_list(), undecided["word"].to_list(), undecided["wanted"][0])
+        pi = strata.keys.replace_strict(strata.weights, default=0.0, return_dtype=pl.Float64())
+        u = pl.Series([permanent_random_number(SEED, one) for one in held["tweet_id"]])
+        drawn = held.select("tweet_id", pi=pi, key=strata.keys, design_id=pl.lit(f"{name}-further")).filter(u < pi)
+        known = made.read("explanations", name)
+        new = rows["explanations"].join(drawn, on="tweet_id", how="semi").join(known, on="tweet_id", how="anti")
+        made.write("explanations", f"{name}-further", new)
+        made.write("draws", f"{name}-further", drawn.select(rows["draws"].columns))
+        design = rows["designs"].with_columns(design_id=pl.lit(f"{name}-further"), rule=pl.lit("word"))
+        made.write("designs", f"{name}-further", design)
+        further += new.height // len(LABELS)
+    return further
+
+
+def judge(many: int, dice: np.random.Generator, folder: Path, explain: bool) -> list[tuple[int, int, int]]:
     """Of each of `many` replicates: discoveries, false ones, and true words confirmed."""
     made = store.create(folder)
     names = [f"m{number}" for number in range(many)]
-    for name in names:
-        for table, rows in replicate(dice, name).items():
+    # every tweet of the stream, so that what is drawn from it is known
+    everything = {name: replicate(dice, name, explain) for name in names}
+    for name, parts in everything.items():
+        for table, rows in (first_sixth(parts, name) if explain else parts).items():
             made.write(table, name, rows)
     catalog.refresh(made)
+    if explain:
+        before = catalog.run_sql(made, "SELECT count(*) AS n FROM word_label_verdict WHERE verdict = 'confirmed_bias'")
+        print(f"{explain_further(made, everything)} tweets explained further; confirmed before: {before['n'][0]}")
+        catalog.refresh(made)
     found = catalog.run_sql(
         made,
         "SELECT model_version, word, label, verdict FROM word_label_verdict WHERE starts_with(verdict, 'confirmed')",
@@ -149,11 +200,14 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=1000)
     parser.add_argument("--together", type=int, default=20, help="replicates a store")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--explain", action="store_true", help="explain further tweets of undecided words")
     given = parser.parse_args()
     dice, counts, began = np.random.default_rng(given.seed), [], time.monotonic()
     while len(counts) < given.replicates:
         with tempfile.TemporaryDirectory() as folder:
-            counts += judge(min(given.together, given.replicates - len(counts)), dice, Path(folder) / "store")
+            counts += judge(
+                min(given.together, given.replicates - len(counts)), dice, Path(folder) / "store", given.explain
+            )
     shares = np.array([false / max(1, all_) for all_, false, _ in counts])
     error = shares.std(ddof=1) / np.sqrt(len(shares))
     print(

@@ -1,7 +1,7 @@
 """Answers about bias, worked out by hand on the store of conftest; `statistics` has the formulas behind them."""
 
 from datetime import timedelta
-from math import sqrt
+from math import log, sqrt
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,12 @@ def test_control_words_go_with_no_label(good_store: Store) -> None:
     assert ask(good_store, "control_words", min_tweets="1") == [("le", "function", 2), ("nucléaire", "word", 1)]
 
 
-def test_effect_candidates_are_ranked_by_standard_errors(good_store: Store) -> None:
-    # le: mean -0.1, error 0.2; a single tweet with nucléaire has no error
-    assert ask(good_store, "effect_candidates", min_tweets="1", top="1") == near([("le", "function", 2, 0.5)])
+def test_effect_candidates_are_ranked_by_the_end_of_an_interval(good_store: Store) -> None:
+    # le: mean -0.1, error 0.2, 1 degree of freedom; a single tweet with nucléaire has none. In training, with a tenth
+    # more, 1.2 of 3.5 words for avion and 1.2 of 2.5 for viande: |log odds| less 1.96 errors is more than -0.1 says
+    reliance, association = 0.1 - STUDENT_1 * 0.2, abs(log(1.2 / 2.3) - log(1.2 / 1.3)) - 1.96 * sqrt(2 / 1.2)
+    expected = [("le", "function", 2, max(reliance, association), 1)]
+    assert ask(good_store, "effect_candidates", min_tweets="1", top="1") == near(expected)
     two, every = (ask(good_store, "effect_candidates", min_tweets="1", top=top) for top in ("2", None))
     assert [row[0] for row in two] == ["le"]  # nothing speaks for the other
     assert [row[0] for row in every] == ["le", "nucléaire"]

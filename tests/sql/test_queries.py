@@ -325,6 +325,7 @@ def test_word_kind_agrees_with_the_package(empty_store: Store) -> None:
     sample = (
         "@anna #foot https://t.co www.lemonde.fr 😀 👍🏽 🇫🇷 ❤️ 1️⃣ ☀️ 12,5 10% l' qu' lorsqu' -t-il -vous le être ça "
         "train soi-disant aujourd'hui ! … « ° € → © # @ été œuf jusqu' ©️ "
+        "r… @vig… <hashtag> <number> "
         "y' lemonde.fr lemonde.fr/a étudiant·e·s S.N.C.F. km/h €/kg n° °C 12/03/2022 24h/24 R&D <3 :) -> ^_^"
     )
     words = sample.split()

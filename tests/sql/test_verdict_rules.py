@@ -31,6 +31,7 @@ def row(**changes: Any) -> dict[str, Any]:
     told |= {"docs": 50, "tweets": 50, "edited_tweets": 50, "by_author": True}
     told |= {"effect_whole": 1.0, "effect_on_p": 0.1, "flip_rate": 0.1}
     told |= {"reliance_floor": 0.05, "effect_floor": 0.05, "effect_within_floor": False}
+    told |= {"deleted_p_towards": 1e-6, "deleted_p_away": 1.0, "replaced_less": False}
     for name in ("association", "reliance", "effect"):
         told |= witness(name, YES)
     return {**told, **changes}
@@ -41,6 +42,7 @@ def verdicts(rows: list[dict[str, Any]], asked: str) -> list[Any]:
     with duckdb.connect() as connection:
         connection.register("word_label_witnesses", pl.DataFrame(rows, infer_schema_length=None).to_arrow())
         connection.execute("CREATE TABLE concepts AS SELECT 'train' AS word")
+        connection.execute("CREATE TABLE residual_labels AS SELECT 'm' AS model_version, 'autre' AS label")
         connection.execute("CREATE TABLE decisions AS SELECT 'x' AS word, 'x' AS label, 'x' AS decision, 'x' AS note")
         for _, macro in sqlfiles.statements("macros"):
             connection.execute(macro)
@@ -76,8 +78,28 @@ NOT_EDITED = {**witness("effect", None), "effect_within_floor": None, "by_author
         ("unconfirmed", {"docs": 3}),
         ("unconfirmed", {"tweets": 9}),
         ("unconfirmed", witness("association", AWAY, -1)),
-        ("weak", {**witness("association", NO), **witness("effect", NO)}),
-        ("weak", {**witness("association", NO), **witness("effect", AWAY, -1)}),  # the two point apart
+        ("unconfirmed", witness("effect", AWAY, -1)),  # all three speak, and point apart
+        ("no_finding", {**witness("association", NO), **witness("effect", NO)}),
+        ("no_finding", {**witness("association", NO), **witness("effect", AWAY, -1)}),  # the two point apart
+        ("weak", {**witness("association", NO), **witness("effect", NO), "tweets": 49}),  # of too few tweets to say so
+        ("weak", {**witness("association", NO), **witness("effect", NO), "edited_tweets": 19}),
+        # used, but what else the tweets hold says the same
+        ("not_decisive", witness("effect", NO)),
+        ("not_decisive", {**witness("effect", NO), "tweets": 30}),
+        ("not_decisive", {**witness("effect", NO, 0.0, WITHIN), "effect_within_floor": True}),
+        ("weak", {**witness("effect", NO), "edited_tweets": 19, "tweets": 30}),
+        ("no_finding", {**witness("effect", NO), **witness("association", AWAY, -1)}),
+        # a label that is what no topic is
+        ("residual", {"label": "autre"}),
+        ("expected", {"label": "autre", "word": "train"}),
+        ("weak", {"label": "autre", **NOT_EDITED}),
+        # one of a kind, and any other of it would do
+        ("kind_only", {"kind": "hashtag", **witness("effect", NO), "replaced_less": True}),
+        ("not_decisive", {"kind": "word", **witness("effect", NO), "replaced_less": True}),
+        ("not_decisive", {"kind": "hashtag", **witness("effect", NO)}),
+        ("confirmed_bias", {"kind": "hashtag", "replaced_less": True}),  # it moves the label without its companions
+        ("no_finding", {"kind": "hashtag", **witness("effect", NO), **witness("reliance", NO), "replaced_less": True}),
+        (None, {"word": "r…"}),  # what a cut left of a word
         ("weak", NOT_EDITED),  # nobody can say that it has an effect
         (None, {**NOT_EDITED, "tweets": 9}),  # and nothing could follow from so few tweets
         ("expected", {**NOT_EDITED, "tweets": 9, "word": "train"}),
@@ -85,11 +107,11 @@ NOT_EDITED = {**witness("effect", None), "effect_within_floor": None, "by_author
         ("unused_association", UNUSED),
         ("unused_association", {**UNUSED, **NOT_EDITED}),
         ("weak", {**UNUSED, "tweets": 9}),
-        ("weak", {**UNUSED, "effect_within_floor": False}),  # one of the edits does something
-        ("weak", {**UNUSED, **witness("reliance", NO, 0.2, WIDE)}),
-        ("weak", {**UNUSED, **witness("reliance", YES)}),
-        ("weak", {**UNUSED, **witness("association", NO)}),
-        ("weak", {**UNUSED, "reliance_floor": None}),  # no control words: no floor to be within
+        ("no_finding", {**UNUSED, "effect_within_floor": False}),  # one of the edits does something
+        ("no_finding", {**UNUSED, **witness("reliance", NO, 0.2, WIDE)}),
+        ("not_decisive", {**UNUSED, **witness("reliance", YES)}),
+        ("no_finding", {**UNUSED, **witness("association", NO)}),
+        ("no_finding", {**UNUSED, "reliance_floor": None}),  # no control words: no floor to be within
     ],
 )
 def test_what_three_witnesses_say(expected: str | None, changes: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from batch import effects, holders
 from batch.effects import Word
 from camembias import store as stores
 from camembias.checkpoint import load_tokenizer
+from camembias.cli import effects as command
 from camembias.sampling import permanent_random_number, seed_of
 from camembias.schemas import TABLES
 from camembias.text import normalise, words
@@ -76,6 +77,24 @@ def test_a_word_is_also_deleted_once_its_companions_are():
     # words that nothing goes with are deleted from the tweet as it is
     unlike = [("1", "but un"), ("2", "but deux"), ("3", "but trois")]
     assert {edit.edit for edit in effects._edits("but", unlike, {})} == {"delete", "replace"}
+
+
+def test_a_kind_is_deleted_whole_and_from_what_a_neutral_word_in_its_place_leaves():
+    tweets = [("1", "Non #un à #deux ici"), ("2", "#un"), ("3", "oui #epr #un")]
+    edits = list(effects._edits("<hashtag>", tweets, {}, {"#epr"}))
+    assert [(one.tweet_id, one.edit, one.before, one.after) for one in edits] == [
+        ("1", "delete", "Non #un à #deux ici", "Non à ici"),
+        ("1", "neutral", "Non #sujet à #sujet ici", "Non à ici"),
+        ("3", "delete", "oui #epr #un", "oui #epr"),  # a concept word speaks for itself
+        ("3", "neutral", "oui #epr #sujet", "oui #epr"),
+    ]
+
+
+def test_tweets_of_a_kind_hold_a_word_of_it(store):
+    found = holders.holders(store, ["<handle>", "<emoji>", "<number>", "<link>", "train"], 9, {"@vigie_luvane_bis"})
+    assert {name: {key for key, _ in rows} for name, rows in found.items()} == {
+        "<handle>": {"1", "2"}, "<emoji>": {"3"}, "<number>": {"3"}, "<link>": set(), "train": {"1", "4"},
+    }  # fmt: skip
 
 
 def test_a_part_from_before_companions_were_deleted_is_measured_again(store, tiny_bundle):
@@ -270,3 +289,14 @@ def test_a_killed_run_goes_on_and_doubles_nothing(store, tiny_bundle, many, dies
     assert rows["word"].n_unique() == 6
     planned, counts = edited(store, tiny_bundle, many, Scorer(0))
     assert (planned.texts, planned.words, counts["skipped"], counts["texts"]) == (0, [], 6, 0)
+
+
+def test_the_result_says_what_was_left_out_and_what_would_change_that():
+    left = pl.DataFrame({"word": ["a", "b"], "rank": [7, 31]})
+    undecided = pl.DataFrame({"word": ["c", "d"], "tweets": [12, 45], "wanted": [50, 50]})
+    assert command._left(left, undecided).strip().splitlines() == [
+        "2 more candidates are not edited, so not confirmed: --top 31 edits all",
+        "2 edited words act as training says, in too few explained tweets for a verdict: --explain 43 would bring each "
+        "to 50",
+    ]
+    assert command._left(left.clear(), undecided.clear()) == ""

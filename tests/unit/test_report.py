@@ -200,7 +200,8 @@ def test_shows_the_numbers_of_the_queries(filled: str) -> None:
 def test_every_question_is_told_with_its_unit_caveat_and_sql(filled: str) -> None:
     asked = "store_contents label_shares label_shares_over_time reject_reasons models_seen words_up words_down "
     asked += "concept_share verdict_counts verdicts finding_examples explanation_status explanation_quality "
-    asked += "explanation_errors incomplete_explanations last_runs recounted_shares recounted_words recounted_shares_over_time"
+    asked += "explanation_errors incomplete_explanations last_runs recounted_shares recounted_words "
+    asked += "recounted_shares_over_time detectable_effects"
     for name in asked.split():
         assert f"How this was asked: <code>{name}</code>" in filled
         assert f"-- name: {sqlfiles.query(name).name}" in filled
@@ -242,6 +243,45 @@ def test_begins_with_what_was_found():
     assert "camembias recount" in sections.at_a_glance(verdicts, shares.clear(), fr)[1]
     assert sections.at_a_glance(verdicts[2:], shares, fr) == ["Aucun mot n'est un biais confirmé du modèle."]
     assert sections.at_a_glance(verdicts.clear(), shares, en) == []
+
+
+def test_where_nothing_is_confirmed_it_says_what_could_have_been():
+    none = pl.DataFrame([("le", "avion", "weak", None)], schema=["word", "label", "verdict", "decision"], orient="row")
+    known = {"tests": 40, "explained": 281, "frame": 300_000, "rarest": 900.4}
+    rows = [
+        {"first": 5, "last": 9, "words": 30, "edited_words": 4, "detectable_reliance": None, "detectable_effect": None},
+        {
+            "first": 10,
+            "last": 19,
+            "words": 12,
+            "edited_words": 4,
+            "detectable_reliance": 1.25,
+            "detectable_effect": 0.5,
+        },
+        {
+            "first": 100,
+            "last": None,
+            "words": 3,
+            "edited_words": 0,
+            "detectable_reliance": 0.4,
+            "detectable_effect": None,
+        },
+    ]
+    rows = pl.DataFrame([row | known for row in rows])
+    said = sections.at_a_glance(none, none, Wording("en"), rows)
+    assert said[0] == "No word is a confirmed bias of the model."
+    assert said[1] == "Explained: 281 of 300,000 tweets (0.1%)."
+    assert "stands in about 900 of the tweets" in said[2]
+    assert (
+        "10\u201319 tweets (12 words): reliance 1.25, effect 0.50; 100 or more tweets (3 words): reliance 0.40"
+        in said[2]
+    )
+    assert "camembias effects --explain" in said[3]
+    assert "mot le plus rare" in sections.at_a_glance(none, none, Wording("fr"), rows)[2]
+    unedited = rows.with_columns(edited_words=0)
+    assert "No word was edited" in sections.at_a_glance(none, none, Wording("en"), unedited)[2]
+    assert "in ten of them" in sections.at_a_glance(none, none, Wording("en"), rows[:1])[2]
+    assert len(sections.at_a_glance(none, none, Wording("en"), rows.clear())) == 1
 
 
 def test_shows_the_shares_without_the_suspicious_words(filled: str, french: str) -> None:

@@ -337,3 +337,33 @@ def test_candidate_words_come_from_training(store, tiny_bundle):
     catalog.refresh(store)
     assert sampling.candidate_words(store, tiny_bundle) == ["steak", "vol"]
     assert {word.word for word in words("le vol")} == {"le", "vol"}
+
+
+def test_words_get_as_many_explained_texts_as_they_should_have(store: Store, tiny_bundle: Bundle) -> None:
+    """30 tweets hold `lapin` or `ours`, 10 and 20 of them; `<number>` stands in every one."""
+    held = [("lapin", 10), ("ours", 20)]
+    texts = sampling.texts_of(store, sampling.frame_of(store, tiny_bundle)["tweet_id"])["text"].to_list()
+    strata = sampling.reaching(texts, ["lapin", "ours", "<number>"], 12)
+    assert strata.weights == {"lapin": 1.0, "ours": 12 / 20, "<number>": 12 / COUNT}
+    assert Counter(strata.keys) == {"lapin": 10, "ours": 20, "<number>": COUNT - 30}
+    asked, served = requests.ask_words(store, tiny_bundle, ["lapin", "ours"], 12, 1000, ALL)
+    assert served == ("lapin", "ours")
+    (design,) = store.scan("designs").collect().iter_rows(named=True)
+    assert design["expected"] == pytest.approx(10 + 12)
+    assert {row["key"]: row["rate"] for row in design["rates"]} == pytest.approx({"lapin": 1.0, "ours": 12 / 20})
+    drawn = store.scan("draws").collect()
+    assert {dict(held)[key] for key in drawn["key"].unique()} == {10, 20}
+    assert asked.tweets == drawn.height
+    explain_all(store, asked.batches)
+    again, _ = requests.ask_words(store, tiny_bundle, ["lapin", "ours"], 12, 1000, ALL)
+    assert again.tweets == 0  # what was drawn once is drawn again, and is explained
+
+
+def test_a_budget_serves_the_first_words(store: Store, tiny_bundle: Bundle) -> None:
+    asked, served = requests.ask_words(store, tiny_bundle, ["lapin", "ours"], 12, 11, ALL)
+    assert served == ("lapin",)
+    assert asked.tweets == 10
+    little, served = requests.ask_words(store, tiny_bundle, ["ours", "lapin"], 20, 4, ALL)
+    assert served == ("ours",)
+    assert 0 < little.tweets < 20  # about four, as all of a Poisson sample
+    assert requests.ask_words(store, tiny_bundle, ["absent"], 12, 10, ALL) == (requests.Asked(()), ())

@@ -80,7 +80,7 @@ def fill(made: Store, found: list[tuple[list[str], float]], scores: list[float])
 
 def both(made: Store) -> tuple[pl.DataFrame, pl.DataFrame]:
     catalog.refresh(made)
-    sql = (IN_SQL, "SELECT * EXCLUDE kind FROM word_label_sums")
+    sql = (IN_SQL, "SELECT * EXCLUDE kind FROM word_label_sums WHERE kind <> 'kind'")
     wanted, found = (catalog.run_sql(made, one).sort("word", "label") for one in sql)
     return wanted, found.select(wanted.columns)
 
@@ -160,6 +160,37 @@ def test_an_explanation_made_again_replaces_its_sums(made) -> None:
     ]
     assert len(made.part_names("sums")) == len(before)
     assert made.part_names("sums") != before
+
+
+def test_a_kind_has_the_scores_of_its_words_added_up(tmp_path) -> None:
+    made = stores.create(tmp_path / "store")
+    fill(made, [(["#a", "le", "#b"], 1.0), (["#concept", "le"], 1.0), (["#a", "#a", "#concept"], 0.5)], [0.0])
+    for number, (words, scores) in enumerate(
+        [
+            (["#a", "le", "#b"], [1.0, 5.0, 0.5]),
+            (["#concept", "le"], [9.0, 1.0]),
+            (["#a", "#a", "#concept"], [2.0, 1.0, 9.0]),
+        ]
+    ):
+        for target in LABELS:
+            listed = list(zip(words, scores if target == "avion" else [0.0] * len(words), strict=True))
+            put(made, "explanations", f"e{number}-{target}", [explanation(f"t{number}", target, listed, "b")])
+    put(made, "concepts", "c", [{"label": "avion", "word": "#concept"}])
+    catalog.refresh(made)
+    asked = "SELECT label, tweets, occurrences, w, wx, w_strongest FROM word_label_sums WHERE word = '<hashtag>'"
+    asked += " ORDER BY label"
+    # centred: two thirds of what the words of avion have; the third tweet stands for two
+    assert [tuple(pytest.approx(one) if isinstance(one, float) else one for one in row)
+            for row in catalog.run_sql(made, asked).rows()] == [
+        ("autre", 2, 4, 3.0, -(1.5 + 2 * 3.0) / 3, 0.0),
+        ("avion", 2, 4, 3.0, (1.5 + 2 * 3.0) * 2 / 3, 0.0),
+        ("viande", 2, 4, 3.0, -(1.5 + 2 * 3.0) / 3, 0.0),
+    ]  # fmt: skip
+    before = made.part_names("sums")
+    put(made, "concepts", "c", [{"label": "avion", "word": "autre"}])
+    catalog.refresh(made)
+    assert made.part_names("sums") != before
+    assert catalog.run_sql(made, asked)["tweets"].to_list() == [3, 3, 3]
 
 
 def test_a_design_that_raises_a_probability_is_seen(made) -> None:

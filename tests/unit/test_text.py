@@ -96,6 +96,14 @@ TABLE = [
     ("e\u0301te\u0301", "e\u0301te\u0301"),
     ("l'e\u0301te\u0301-la\u0300", "l' e\u0301te\u0301-la\u0300"),
     ("a\u00a0b\u202fc\nd\te", "a b c d e"),
+    ("RT @ami: on sera dans la r…", "RT @ami : on sera dans la r…"),
+    ("RT @ami: on y parle d'é...", "RT @ami : on y parle d' é..."),
+    ("RT @ami: merci @vig…", "RT @ami : merci @vig…"),
+    ("RT @ami: avec #Dem… ", "RT @ami : avec #Dem…"),
+    ("RT @ami: et voilà …", "RT @ami : et voilà …"),
+    ("RT @ami: et voilà !…", "RT @ami : et voilà ! …"),
+    ("RT @ami: et l'…", "RT @ami : et l' …"),
+    ("on sera dans la r…", "on sera dans la r …"),
     ("", ""),
 ]
 
@@ -163,7 +171,8 @@ def test_normalise(text: str, expected: str) -> None:
         ("link", "https://t.co http://lemonde.fr/x www.exemple.fr pic.twitter.com lemonde.fr/a"),
         ("emoji", f"\U0001f602 {FAMILY} {CODER} {ENGLAND} \U0001f1eb\U0001f1f7 {ONE} \u2764 \u203c\ufe0f"),
         ("number", "3,5 10% 20h30 5€ 1er ½ 12/03/2022 90km/h 24h/24"),
-        ("punctuation", "!!! … ... - « © € ^^ @ # \u0301"),
+        ("punctuation", "!!! … ... - « © € ^^ @ # \u0301 r… @vig… d'é..."),
+        ("kind", "<hashtag> <handle> <link> <emoji> <number>"),
         ("elision", "l' L' qu' jusqu' d’ y'"),
         ("function", "le à À que nous -il -t-il -ce ont avec"),
         ("word", "hôpital étudiant·e·s S.N.C.F. km/h n° CO2 soi-disant aujourd'hui rendez-vous été pas ル"),
@@ -178,6 +187,17 @@ def test_word_of_character() -> None:
     assert word_of_character(text, words(text)) == [0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 2]
     assert word_of_character(" \n", []) == [-1, -1]
     assert word_of_character("", []) == []
+
+
+def test_a_kind_has_a_name_that_no_word_has() -> None:
+    assert all(len(words(name)) > 1 for name in text.KIND_NAMES)
+    assert as_word("<hashtag>") == "<hashtag>"
+    held = {"merci", "@ami", "#été", "#train", "10"}
+    assert text.with_kinds(held) == held | {"<handle>", "<hashtag>", "<number>"}
+    assert text.with_kinds(held, {"#été", "10"}) == held | {"<handle>", "<hashtag>"}
+    assert text.members("<hashtag>", held) == {"#été", "#train"}
+    assert text.members("<hashtag>", held, {"#été"}) == {"#train"}
+    assert text.members("merci", held) == text.members("merci", ()) == {"merci"}
 
 
 def test_text_hash_is_stable() -> None:
