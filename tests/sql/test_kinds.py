@@ -253,6 +253,6 @@ def test_without_a_worker_the_edits_stay_and_it_is_said(corpus: Store, tmp_path:
     assert "4 edited words act as training says, in too few explained tweets for a verdict: --explain 40" in said
     drawn = made.scan("draws").filter(pl.col("design_id") != "d").collect()
     assert set(drawn["key"]) == {"lundi"}
-    assert set(drawn["pi"]) == {pytest.approx(50 / 60)}
+    assert drawn["pi"].to_list() == pytest.approx([50 / 60] * drawn.height)
     catalog.refresh(made)  # a design that nobody explained counts for nothing
     assert ask(made, "verdicts").filter(word="lundi", label="avion")["verdict"].to_list() == ["confirmed_bias"]
