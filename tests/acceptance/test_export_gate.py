@@ -22,11 +22,9 @@ def copy(model, tmp_path):
     return tmp_path / "model"
 
 
-def coarse(source, names, target, quantise=int8.quantise):
+def coarse(source, names, target, ranges, largest_weight, quantise=int8.quantise):
     """A real quantisation gone wrong: weights of one bit."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(int8, "_LARGEST_WEIGHT", 0.6)
-        quantise(source, names, target)
+    quantise(source, names, target, ranges, 0.6)
 
 
 def test_int8_passes_and_no_neighbour_changes_its_logits(model):
@@ -64,7 +62,7 @@ def test_a_sabotaged_int8_is_refused_and_fp32_serves(copy, monkeypatch):
 
 
 def test_an_export_that_fails_leaves_the_old_bundle(copy, monkeypatch):
-    def full_disk(source, names, target):
+    def full_disk(source, names, target, *others):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     before = bundle.load(copy)

@@ -118,16 +118,16 @@ def test_agreement_and_macro_f1_by_hand():
 @pytest.mark.parametrize(
     ("agreement", "differ", "drop", "rescored", "word"),
     [
-        (0.98, 0.0, 0.0, 0.1, "98.0%"),
-        (float("nan"), 0.0, 0.0, 0.1, "label"),
-        (0.995, 0.0015, 0.0, 0.1, "0.15%"),
-        (0.995, 0.0, 0.01, 0.1, "macro-F1"),
-        (0.995, 0.0, 0.001, 0.6, "again"),
+        (0.94, 0, 0.0, 0.1, "94.0%"),
+        (float("nan"), 0, 0.0, 0.1, "label"),
+        (0.995, 1, 0.0, 0.1, "1 stored"),
+        (0.995, 0, 0.01, 0.1, "macro-F1"),
+        (0.995, 0, 0.001, 0.4, "again"),
     ],
 )
 def test_the_gate_says_why_it_refuses(agreement, differ, drop, rescored, word):
     assert word in (parity.refusal(agreement, differ, drop, rescored) or "")
-    assert parity.refusal(0.995, 0.001, 0.001, 0.1) is None
+    assert parity.refusal(0.96, 0, 0.001, 0.3) is None
 
 
 def test_parity_texts_are_the_given_ones_first_and_then_invented():

@@ -41,7 +41,7 @@ tokens = arrays.arrays(
 @settings(deadline=None)
 @given(x=tokens)
 def test_the_error_of_a_token_is_at_most_what_its_own_codes_round_off(product, x):
-    scale = np.abs(WEIGHT).max(axis=0) / 63
+    scale = np.abs(WEIGHT).max(axis=0) / 127
     largest = np.abs(x).max(axis=-1, keepdims=True)
     of_activations = largest / 254 * np.abs(WEIGHT).sum(axis=0)
     of_weights = np.abs(x).sum(axis=-1, keepdims=True) * scale / 2
@@ -64,7 +64,7 @@ def test_a_token_is_the_same_whatever_stands_beside_it(product, x):
 def test_by_hand(product):
     x = np.zeros((1, 1, WIDTH), np.float32)
     x[0, 0, :3] = 2.0, -1.0, 0.5  # over the largest, 2: codes 127, -64 (-63.5 to even), 32 (31.75)
-    scale = np.abs(WEIGHT[:, :4]).max(axis=0) / np.float32(63)
+    scale = np.abs(WEIGHT[:, :4]).max(axis=0) / np.float32(127)
     expected = np.array([127, -64, 32]) @ np.rint(WEIGHT[:3, :4] / scale) * scale * 2 / 127
     np.testing.assert_allclose(product(x)[0, 0, :4], expected, rtol=1e-5)
 
