@@ -39,9 +39,8 @@ class Classifier:
         if layout.onnx_int8.exists():
             int8 = Scorer.open(layout, layout.onnx_int8, length, threads, token_budget)
             if not int8.sums_are_exact():
-                logs.event(
-                    "int8_not_exact_here", logging.WARNING, remedy=f"fp32 serves: camembias export {layout.root}"
-                )
+                message = f"int8 is not exact on this CPU, so fp32 serves; for int8: camembias export {layout.root}"
+                logs.event("int8_not_exact", message, {"model": str(layout.root)}, logging.WARNING)
                 int8 = None
         return cls(bundle, int8, Scorer.open(layout, layout.onnx, length, threads, token_budget))
 

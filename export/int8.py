@@ -1,7 +1,7 @@
 """int8 products whose codes depend on one token alone: what a tweet is scored with changes nothing.
 
-An activation x is coded in one of three ways, and s below makes its codes smaller where weights can bear it (SmoothQuant,
-Xiao et al. 2023): x · w = (x / s) · (s w), a number s for each channel.
+An activation x is coded in one of three ways. Two of them divide each channel by a number s that goes into the weights
+(SmoothQuant, Xiao et al. 2023): x · w = (x / s) · (s w), so that a few wide channels do not spoil the codes of all.
 - What a layer norm gives is bounded, so it has a fixed scale for each channel, from texts with `HEADROOM` on top.
 - What GELU gives is above -0.17, and has a scale for each token: its largest x / s over the codes above a low zero.
 - All else has a scale for each token: its largest |x| ("token-wise", Yao et al. 2022, ZeroQuant).
@@ -123,13 +123,12 @@ def _save(model: onnx.ModelProto, graph: _Rewriting, target: Path) -> None:
 
 def _largest_of_rows(graph: _Rewriting, products: Sequence[NodeProto]) -> Array:
     """The largest |w| that each channel meets in `products`, (in,)."""
-    return np.max(
-        [np.abs(numpy_helper.to_array(graph.weights[node.input[1]])).max(axis=1) for node in products], axis=0
-    )
+    rows = [np.abs(numpy_helper.to_array(graph.weights[node.input[1]])).max(axis=1) for node in products]
+    return np.asarray(np.max(rows, axis=0))
 
 
 def _channel_codes(graph: _Rewriting, activation: str, largest: Array, rows: Array) -> _Coded:
-    """A fixed step for each channel, in the middle (geometric) between what suits activations and what suits weights."""
+    """A fixed step for each channel: the geometric mean of what suits activations and what suits weights."""
     wide = np.maximum(largest * HEADROOM, _SMALLEST)
     share = np.sqrt(wide / np.maximum(rows, _SMALLEST))
     step = (share * (wide / share).max() / _LARGEST_ACTIVATION).astype(np.float32)

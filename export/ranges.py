@@ -21,7 +21,7 @@ EVERY_ODD = 3
 
 
 def measure(layout: Layout, names: Collection[str], texts: list[str], max_length: int) -> dict[str, Array]:
-    """The largest |x| of each channel over `texts`, by activation, of what the layers `names` read in the fp32 graph."""
+    """The largest |x| of each channel over `texts`, by activation that the layers `names` read in the fp32 graph."""
     model = onnx.load(str(layout.onnx))
     activations = list(dict.fromkeys(node.input[0] for node in products_of(model, names).values()))
     model.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in activations)

@@ -99,6 +99,23 @@ def test_bounds_of_the_other_half_do_not_know_its_errors():
     assert (by_others[[0, 1, 3]] == exact[[0, 1, 3]]).all()
 
 
+def test_the_factor_widens_until_no_held_out_label_differs():
+    """A held-out flip at a margin of 0.18, where the other half erred by 0.1: 1.5 times that misses it, twice not."""
+    exact = np.array([[1.0, 0, 0], [1, 0, 0], [0, 0.05, 0], [1, 0, 0]], dtype=np.float32)
+    run = exact + np.array([[0, 0, 0], [0.1, 0, 0], [0.23, 0, 0], [0, 0, 0]], dtype=np.float32)
+    narrow = bounds.stored_by_the_other_half(exact, [run], PLAIN)
+    assert bounds.decisions_that_differ(exact, narrow[0], PLAIN) == 1
+    safety, (wide,) = bounds.holding(exact, [run], PLAIN)
+    assert safety == 2
+    assert bounds.decisions_that_differ(exact, wide, PLAIN) == 0
+
+
+def test_only_errors_of_the_best_labels_lead_count():
+    exact = np.array([[3.0, 0, 0]], dtype=np.float32)
+    run = np.array([[3.1, 0.2, -0.2]], dtype=np.float32)  # the others are 0.4 apart, but no lead moved by more than 0.3
+    assert bounds.measure(exact, [run], PLAIN).margin == pytest.approx(1.5 * 0.3, abs=2e-4)
+
+
 def test_bounds_by_hand():
     exact = np.array([[2.0, 0, 0], [0, 1, 0]], dtype=np.float32)
     run = exact + np.array([[0.1, -0.1, 0], [0, 0, 0]], dtype=np.float32)
