@@ -8,12 +8,14 @@ scored once more, alone.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from camembias import logs
 from camembias.bundle import Bundle
 from camembias.scoring import TOKEN_BUDGET, Logits, Scorer, Tokens, margins, probabilities
 from camembias.settings import cpu_count
@@ -36,6 +38,10 @@ class Classifier:
         int8 = None
         if layout.onnx_int8.exists():
             int8 = Scorer.open(layout, layout.onnx_int8, length, threads, token_budget)
+            if not int8.sums_are_exact():
+                message = f"int8 is not exact on this CPU, so fp32 serves; for int8: camembias export {layout.root}"
+                logs.event("int8_not_exact", message, {"model": str(layout.root)}, logging.WARNING)
+                int8 = None
         return cls(bundle, int8, Scorer.open(layout, layout.onnx, length, threads, token_budget))
 
     def encode(self, texts: list[str]) -> Tokens:

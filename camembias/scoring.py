@@ -21,6 +21,7 @@ from camembias.errors import MissingExtra
 
 Logits = npt.NDArray[np.float32]  # (tweets, labels)
 Tokens = list[list[int]]  # one list of token ids a tweet, truncated, not padded
+SUMS_OUTPUT = "int8_sums_are_exact"  # of an int8 graph, beside the logits
 TOKEN_BUDGET = 512  # tokens a batch, padding included; measured best for int8 on two cores
 
 
@@ -94,15 +95,24 @@ class Scorer:
             found[batch] = logits
         return found
 
-    def _run_batch(self, rows: Tokens, advance: Callable[[int], None]) -> Logits:
+    def sums_are_exact(self) -> bool:
+        """Whether this CPU adds up products of int8 as the graph needs it. Graphs without the check run everywhere."""
+        if SUMS_OUTPUT not in [item.name for item in self.session.get_outputs()]:
+            return True
+        return bool(np.all(self.session.run([SUMS_OUTPUT], self.feed([[self.pad_id]]))[0]))
+
+    def feed(self, rows: Tokens) -> dict[str, npt.NDArray[np.int64]]:
+        """The graph's inputs for `rows`, the longest of which is the first, padded to its length."""
         ids = np.full((len(rows), len(rows[0])), self.pad_id, dtype=np.int64)  # (tweets, tokens), longest first
         mask = np.zeros_like(ids)
         for line, row in enumerate(rows):
             ids[line, : len(row)] = row
             mask[line, : len(row)] = 1
         feed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        names = [item.name for item in self.session.get_inputs()]
-        logits: Logits = self.session.run(None, {name: feed[name] for name in names})[0]
+        return {item.name: feed[item.name] for item in self.session.get_inputs()}
+
+    def _run_batch(self, rows: Tokens, advance: Callable[[int], None]) -> Logits:
+        logits: Logits = self.session.run(None, self.feed(rows))[0]
         advance(len(rows))
         return logits
 

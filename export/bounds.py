@@ -12,6 +12,7 @@ from camembias.bundle import Manifest
 from camembias.scoring import Logits, margins, probabilities
 
 SAFETY = 1.5  # the parity texts are a sample: the stream may hold worse
+WIDER = (SAFETY, 2.0, 3.0)  # factors that are tried until no held-out text differs
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +28,26 @@ class Bounds:
         return again
 
 
-def measure(fp32: Logits, runs: list[Logits], manifest: Manifest) -> Bounds:
-    """The largest errors of int8 over texts and `runs` (the same texts in other batches), times SAFETY.
+def measure(fp32: Logits, runs: list[Logits], manifest: Manifest, safety: float = SAFETY) -> Bounds:
+    """The largest errors of int8 over texts and `runs` (the same texts in other batches), times `safety`.
 
-    A label can only flip when the error of the difference between two logits exceeds their margin, and no such error
-    exceeds the text's spread: its largest error minus its smallest. Likewise an abstention can only flip when the
-    error of the best probability exceeds its distance from the threshold.
+    A label can only flip when the error of the lead of int8's best label over some other label exceeds that lead, and
+    so the margin. Likewise an abstention can only flip when the error of the best probability exceeds its distance from
+    the threshold.
     """
-    spread = max(float(np.ptp(run - fp32, axis=1).max()) for run in runs)
+    lead = max(float(_errors_of_the_lead(fp32, run).max()) for run in runs)
     if manifest.abstain_below is None:
-        return Bounds(_rounded_up(SAFETY * spread), None)
+        return Bounds(_rounded_up(safety * lead), None)
     exact = best_p(fp32, manifest.temperature)
     error = max(float(np.abs(best_p(run, manifest.temperature) - exact).max()) for run in runs)
-    return Bounds(_rounded_up(SAFETY * spread), _rounded_up(SAFETY * error))
+    return Bounds(_rounded_up(safety * lead), _rounded_up(safety * error))
+
+
+def _errors_of_the_lead(fp32: Logits, int8: Logits) -> npt.NDArray[np.float32]:
+    """The largest error of the lead of int8's best label over another, (texts,)."""
+    error = int8 - fp32
+    best = np.take_along_axis(error, int8.argmax(axis=1)[:, None], axis=1)
+    return np.asarray(np.abs(best - error).max(axis=1))
 
 
 def stored(fp32: Logits, int8: Logits, bounds: Bounds, manifest: Manifest) -> Logits:
@@ -47,11 +55,22 @@ def stored(fp32: Logits, int8: Logits, bounds: Bounds, manifest: Manifest) -> Lo
     return np.where(bounds.rescored(int8, manifest)[:, None], fp32, int8)
 
 
-def stored_by_the_other_half(fp32: Logits, runs: list[Logits], manifest: Manifest) -> list[Logits]:
+def holding(fp32: Logits, runs: list[Logits], manifest: Manifest) -> tuple[float, list[Logits]]:
+    """The smallest factor of WIDER by which no held-out decision differs, or the largest; and what is then stored."""
+    for safety in WIDER:
+        held_out = stored_by_the_other_half(fp32, runs, manifest, safety)
+        if not any(decisions_that_differ(fp32, run, manifest) for run in held_out):
+            break
+    return safety, held_out
+
+
+def stored_by_the_other_half(
+    fp32: Logits, runs: list[Logits], manifest: Manifest, safety: float = SAFETY
+) -> list[Logits]:
     """`stored` of each run, every second text by bounds measured on the others: do bounds hold on new texts?"""
     found = [np.empty_like(run) for run in runs]
     for mine, others in ((slice(0, None, 2), slice(1, None, 2)), (slice(1, None, 2), slice(0, None, 2))):
-        bounds = measure(fp32[others], [run[others] for run in runs], manifest)
+        bounds = measure(fp32[others], [run[others] for run in runs], manifest, safety)
         for run, result in zip(runs, found, strict=True):
             result[mine] = stored(fp32[mine], run[mine], bounds, manifest)
     return found

@@ -22,7 +22,7 @@ from camembias.files import replacing
 from camembias.reference import torch_logits
 from camembias.scoring import Logits, Scorer
 from camembias.settings import cpu_count
-from export import bounds, card, graph, int8, layers, parity
+from export import bounds, card, graph, int8, layers, parity, ranges
 from export.texts import PARITY_TEXTS, Texts
 
 Step = Callable[[str, float | None], AbstractContextManager[Callable[[float], None]]]  # title, amount of work
@@ -98,8 +98,8 @@ def _measured(
     made: Bundle, reference: Logits, fp32: Logits, runs: list[Logits], texts: Texts
 ) -> tuple[dict[str, Any], bounds.Bounds, str | None]:
     """What int8 changes, under which bounds it is scored again, and why it may not serve: None when it may."""
-    found = bounds.measure(fp32, runs, made.manifest)
-    by_others = bounds.stored_by_the_other_half(fp32, runs, made.manifest)
+    safety, by_others = bounds.holding(fp32, runs, made.manifest)
+    found = bounds.measure(fp32, runs, made.manifest, safety)
     differ = max(bounds.decisions_that_differ(fp32, run, made.manifest) for run in by_others)
     reports = [
         parity.report(reference, {"fp32": fp32, "int8": runs[0], "held_out": run}, texts, made.manifest.labels)
@@ -112,10 +112,11 @@ def _measured(
         "rescored_share": float(found.rescored(runs[0], made.manifest)[: texts.parity].mean()),
         "stored_differ": max(bounds.decisions_that_differ(fp32, run, made.manifest) for run in stored),
         "held_out_differ": differ,
+        "safety": safety,
     }
     why = parity.refusal(
         report["int8"]["agreement"],
-        differ / len(texts.all),
+        differ,
         report["held_out"]["macro_f1_drop"],
         report["rescored_share"],
     )
@@ -125,8 +126,7 @@ def _measured(
 def _int8_runs(made: Bundle, texts: Texts, step: Step) -> list[Logits] | str:
     """Makes the int8 graph. Its logits of all texts in several batchings; or, in words, why there are none."""
     try:
-        with replacing(made.layout.onnx_int8) as target, step("int8 graph", None):
-            int8.quantise(made.layout.onnx, layers.of_the_body(load_model(made.layout)), target)
+        _make_int8(made, texts, step)
         if not layers.any_in_int8(made.layout.onnx_int8):
             return "none of its products is in int8"
         return _among_neighbours(made, texts, step)
@@ -134,6 +134,19 @@ def _int8_runs(made: Bundle, texts: Texts, step: Step) -> list[Logits] | str:
         raise
     except Exception as err:  # of whatever makes or runs the graph, which knows some architectures and not others
         return f"it cannot be made ({type(err).__name__}: {' '.join(str(err).split())[:160]})"
+
+
+def _make_int8(made: Bundle, texts: Texts, step: Step) -> None:
+    """The int8 graph with weights of 8 bits, or of 7 where this CPU does not add products of 8 exactly."""
+    layout, names = made.layout, layers.of_the_body(load_model(made.layout))
+    with step("int8 graph", None):
+        some = [*texts.all[: texts.parity : ranges.EVERY], *texts.all[texts.parity :: ranges.EVERY_ODD]]
+        found = ranges.measure(layout, names, some, made.manifest.max_length)
+        for largest in (int8.WEIGHT_8_BITS, int8.WEIGHT_7_BITS):
+            with replacing(layout.onnx_int8) as target:
+                int8.quantise(layout.onnx, names, target, found, largest)
+            if _scorer(made, layout.onnx_int8).sums_are_exact():
+                return
 
 
 def _among_neighbours(made: Bundle, texts: Texts, step: Step) -> list[Logits]:

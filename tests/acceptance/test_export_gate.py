@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from batch.classifier import Classifier
 from camembias import bundle, synthetic
 from camembias.bundle import Layout
 from camembias.errors import StoreError
@@ -22,11 +23,9 @@ def copy(model, tmp_path):
     return tmp_path / "model"
 
 
-def coarse(source, names, target, quantise=int8.quantise):
+def coarse(source, names, target, ranges, largest_weight, quantise=int8.quantise):
     """A real quantisation gone wrong: weights of one bit."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(int8, "_LARGEST_WEIGHT", 0.6)
-        quantise(source, names, target)
+    quantise(source, names, target, ranges, 0.6)
 
 
 def test_int8_passes_and_no_neighbour_changes_its_logits(model):
@@ -63,8 +62,34 @@ def test_a_sabotaged_int8_is_refused_and_fp32_serves(copy, monkeypatch):
     assert found.manifest.parity["sentence"] in found.layout.model_card.read_text(encoding="utf-8")
 
 
+def test_fp32_serves_where_int8_does_not_add_exactly(model, monkeypatch):
+    """As on a CPU without VNNI, which a bundle with 8-bit weights was copied to."""
+    texts = synthetic.tweets(20, seed=32)["text"].to_list()
+    there = Classifier.open(bundle.load(model), threads=1)
+    assert there.int8 is not None
+    monkeypatch.setattr(Scorer, "sums_are_exact", lambda scorer: False)
+    here = Classifier.open(bundle.load(model), threads=1)
+    assert here.int8 is None
+    labels = [one.scores(one.encode(texts))[0].argmax(axis=1).tolist() for one in (there, here)]
+    assert labels[0] == labels[1]
+
+
+def test_weights_have_seven_bits_where_eight_are_not_exact(copy, monkeypatch):
+    tried = []
+
+    def quantise(source, names, target, ranges, largest_weight, quantise=int8.quantise):
+        tried.append(largest_weight)
+        quantise(source, names, target, ranges, largest_weight)
+
+    monkeypatch.setattr(int8, "quantise", quantise)
+    monkeypatch.setattr(Scorer, "sums_are_exact", lambda scorer: len(tried) == 2)
+    found = job.export(copy, [], count=200)
+    assert tried == [int8.WEIGHT_8_BITS, int8.WEIGHT_7_BITS]
+    assert found.manifest.parity["int8"]["served"]
+
+
 def test_an_export_that_fails_leaves_the_old_bundle(copy, monkeypatch):
-    def full_disk(source, names, target):
+    def full_disk(source, names, target, *others):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     before = bundle.load(copy)

@@ -9,6 +9,9 @@ out.) Nothing is downloaded.
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,14 +44,16 @@ RARE, MARKED, TORN = 0.05, 0.35, 0.1  # shares of words, of words, and of tweets
 MARKS = ("", "anti", "#", "super")
 
 
-def tweets(count: int, seed: int, invented: list[str]) -> pl.DataFrame:
+def tweets(count: int, seed: int, invented: list[str], marked: float = MARKED, labels: int = 5) -> pl.DataFrame:
     """Invented tweets (tweet_id, text, label) whose lengths are those of real ones: clauses are joined, or cut.
 
     A few words of each are made up, so that the tokenizer meets rare words as it does in real text. Others mark its
     label, which random weights could not read from the sentences; in a tweet that is torn they mark another as well.
+    A share `marked` of all words does so: none, for a model that reads. The first `labels` labels occur.
     """
     rng = random.Random(seed)
-    pool = synthetic.tweets(count * 2, seed=seed).filter(~pl.col("text").str.starts_with("RT @"))
+    pool = synthetic.tweets(count * 4, seed=seed).filter(~pl.col("text").str.starts_with("RT @"))
+    pool = pool.filter(pl.col("label").is_in(sorted(pool["label"].unique())[:labels]))
     by_label = {label: pool.filter(pl.col("label") == label)["text"].to_list() for label in pool["label"].unique()}
     rows = []
     for index, label in enumerate(pool["label"].head(count)):
@@ -57,17 +62,17 @@ def tweets(count: int, seed: int, invented: list[str]) -> pl.DataFrame:
         while len(chosen) < length:
             chosen += rng.choice(by_label[label]).split()
         torn = rng.choice(list(by_label)) if rng.random() < TORN else label
-        chosen = [_swapped(rng, word, invented, rng.choice((label, torn))) for word in chosen[:length]]
+        chosen = [_swapped(rng, word, invented, rng.choice((label, torn)), marked) for word in chosen[:length]]
         rows.append((str(10**18 + index), normalise(" ".join(chosen)), label))
     return pl.DataFrame(rows, schema=["tweet_id", "text", "label"], orient="row")
 
 
-def _swapped(rng: random.Random, word: str, invented: list[str], label: str) -> str:
+def _swapped(rng: random.Random, word: str, invented: list[str], label: str, marked: float) -> str:
     """`word`, or a made-up one, or one of the words that mark `label`."""
     draw = rng.random()
     if draw < RARE:
         return rng.choice(invented)
-    return f"{rng.choice(MARKS)}{label}" if draw < RARE + MARKED else word
+    return f"{rng.choice(MARKS)}{label}" if draw < RARE + marked else word
 
 
 def invented_words(count: int = 45_000, seed: int = 0) -> list[str]:
@@ -224,6 +229,17 @@ def training_words(sample: pl.DataFrame) -> pl.DataFrame:
         split=pl.lit("train"),
         words=pl.Series([sorted({word.word for word in words(text)}) for text in sample["text"]]),
     )
+
+
+def fine_tune(folder: Path, base_model: Path, count: int, labels: int) -> Bundle:
+    """A bundle (not exported yet) of `base_model`, really trained on invented tweets without marks."""
+    with tempfile.TemporaryDirectory(prefix="camembias-bench-") as scratch:
+        sample = Path(scratch) / "tweets.csv"
+        tweets(count, 2, invented_words(), 0, labels).write_csv(sample)
+        options = ["--base-model", base_model, "--out", folder, "--group-column", "none", "--epochs", 3]
+        code = "from camembias.cli import main\nmain()"
+        subprocess.run([sys.executable, "-c", code, "train", sample, *map(str, options)], check=True)
+    return bundle.load(folder)
 
 
 def build(folder: Path, size: str) -> Bundle:

@@ -3,9 +3,12 @@
     python tests/benchmarks/bulk.py                   about 15 minutes on two quiet cores
     python tests/benchmarks/bulk.py --size distil     DistilCamemBERT's size
     python tests/benchmarks/bulk.py --quick           a smoke test: a small model, two minutes
+    python tests/benchmarks/bulk.py --base-model PATH --labels 4
+                                                      a pretrained checkpoint, really fine-tuned on invented tweets
 
 Every way is run once a round, one after the other, and its row is the median over rounds: the speed of a machine
-drifts, ratios within a round do not. The model has random weights and a fitted head (see _base_model.py). The command
+drifts, ratios within a round do not. The model has random weights and a fitted head (see _base_model.py), which shows
+speeds; what int8 does to the labels of real models only `--base-model` shows. The command
 also gets a stream as long of which 60 % are retweets, which shows what it saves by classifying a text once.
 """
 
@@ -63,6 +66,9 @@ class Row:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=sorted(base.LAYERS), default="base")
+    parser.add_argument("--base-model", type=Path, help="folder of a pretrained checkpoint, to be fine-tuned")
+    parser.add_argument("--labels", type=int, choices=(2, 3, 4, 5), default=5, help="of the fine-tuned model")
+    parser.add_argument("--trained-on", type=int, default=1500, help="tweets that it is fine-tuned on")
     parser.add_argument("--tweets", type=int, default=384)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--parity", type=int, default=1000, help="texts that the export is measured on")
@@ -72,6 +78,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.size, options.tweets, options.rounds, options.parity = "small", 128, 1, 200
+        options.trained_on = 300
     torch.set_num_threads(cpu_count())
     with tempfile.TemporaryDirectory(prefix="camembias-bench-") as scratch:
         found = benchmark(options, Path(scratch))
@@ -81,9 +88,8 @@ def main() -> None:
 
 
 def benchmark(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
-    invented = base.invented_words()
-    made = _model(options, options.keep or scratch, invented)
-    stream = base.tweets(LONGER * options.tweets, 7, invented).unique("text", maintain_order=True)
+    made = _model(options, options.keep or scratch)
+    stream = _tweets(options, LONGER * options.tweets, 7).unique("text", maintain_order=True)
     tweets = stream.head(options.tweets)
     texts = tweets["text"].to_list()
     threads, length = cpu_count(), made.manifest.max_length
@@ -93,7 +99,7 @@ def benchmark(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     stream.write_parquet(scratch / "large.parquet")
     tweets.write_parquet(scratch / "small.parquet")
     retweeted(stream).write_parquet(scratch / "retweets.parquet")
-    calibration = base.tweets(96, 9, invented)["text"].to_list()
+    calibration = _tweets(options, 96, 9)["text"].to_list()
     command, bound = Command(made, scratch, len(stream) / len(tweets) - 1), made.manifest.rescore_margin or 0.0
     rows = [
         _row(REFERENCE, lambda: rivals.hugging_face(made)),
@@ -124,13 +130,25 @@ def retweeted(tweets: pl.DataFrame) -> pl.DataFrame:
     return tweets.with_columns(text=texts)
 
 
-def _model(options: argparse.Namespace, folder: Path, invented: list[str]) -> Bundle:
-    root = folder / f"{options.size}-{options.parity}"
+def _tweets(options: argparse.Namespace, count: int, seed: int) -> pl.DataFrame:
+    """Like those that the model was trained on, but others."""
+    if options.base_model:
+        return base.tweets(count, seed, base.invented_words(), 0, options.labels)
+    return base.tweets(count, seed, base.invented_words())
+
+
+def _model(options: argparse.Namespace, folder: Path) -> Bundle:
+    if options.base_model:
+        root = folder / f"{options.base_model.name}-{options.labels}-{options.trained_on}-{options.parity}"
+        make = lambda: base.fine_tune(root, options.base_model, options.trained_on, options.labels)  # noqa: E731
+    else:
+        root = folder / f"{options.size}-{options.parity}"
+        make = lambda: base.build(root, options.size)  # noqa: E731
     if not root.exists():
-        _progress(f"a model of size {options.size}", lambda: base.build(root, options.size))
+        _progress(f"a model: {root.name}", make)
     made = bundles.load(root)
     if made.manifest.serving_version is None:
-        given = base.tweets(options.parity, 5, invented)["text"].to_list()
+        given = _tweets(options, options.parity, 5)["text"].to_list()
         made = _progress("its export", lambda: export(root, given, count=options.parity))
     return made
 
@@ -310,7 +328,8 @@ def _results(
     lengths = np.array([len(encoding.ids) for encoding in int8.tokenizer.encode_batch_fast(texts)])
     logits = int8.logits(texts)
     ceiling = int8_ceiling(cpu_count())
-    width, layers = base.WIDTHS[options.size], base.LAYERS[options.size]
+    config = json.loads((made.layout.checkpoint / "config.json").read_text(encoding="utf-8"))
+    width, layers = config["hidden_size"], config["num_hidden_layers"]
     per_tweet = 24 * layers * width**2 * float(lengths.mean())  # products with weights alone
     slowest = rows[0].seconds
     table = []
@@ -329,11 +348,12 @@ def _results(
         )
     parity = made.manifest.parity or {}
     return {
-        "size": options.size,
+        "model": options.base_model.name if options.base_model else f"random weights, size {options.size}",
         "tweets": len(texts),
         "rounds": options.rounds,
         "threads": cpu_count(),
         "cpu": parity["cpu"],
+        "int8_labels_that_differ": int((logits.argmax(axis=1) != reference).sum()),
         "tokens_mean": float(lengths.mean()),
         "tokens_quantiles": dict(
             zip(
@@ -367,9 +387,10 @@ def _overhead(whole: list[float], raw: list[float]) -> float:
 def show(found: dict[str, Any]) -> None:
     quantiles = ", ".join(f"{name} % {value:.0f}" for name, value in found["tokens_quantiles"].items())
     console.print(
-        f"\n{found['tweets']} tweets of {found['tokens_mean']:.1f} tokens ({quantiles}), size {found['size']}, "
+        f"\n{found['tweets']} tweets of {found['tokens_mean']:.1f} tokens ({quantiles}), {found['model']}, "
         f"{found['threads']} threads, {found['cpu']}, medians of {found['rounds']} rounds\nlabels {found['labels']}\n"
-        f"{found['int8']} Bound {found['rescore_margin']} logits: {found['rescored_share']:.1%} scored again"
+        f"{found['int8']} Bound {found['rescore_margin']} logits: {found['rescored_share']:.1%} scored again; "
+        f"before, {found['int8_labels_that_differ']} labels differ"
     )
     if found["rescored_share"] < FEWEST_RESCORED:
         console.print(

@@ -99,6 +99,23 @@ def test_bounds_of_the_other_half_do_not_know_its_errors():
     assert (by_others[[0, 1, 3]] == exact[[0, 1, 3]]).all()
 
 
+def test_the_factor_widens_until_no_held_out_label_differs():
+    """A held-out flip at a margin of 0.18, where the other half erred by 0.1: 1.5 times that misses it, twice not."""
+    exact = np.array([[1.0, 0, 0], [1, 0, 0], [0, 0.05, 0], [1, 0, 0]], dtype=np.float32)
+    run = exact + np.array([[0, 0, 0], [0.1, 0, 0], [0.23, 0, 0], [0, 0, 0]], dtype=np.float32)
+    narrow = bounds.stored_by_the_other_half(exact, [run], PLAIN)
+    assert bounds.decisions_that_differ(exact, narrow[0], PLAIN) == 1
+    safety, (wide,) = bounds.holding(exact, [run], PLAIN)
+    assert safety == 2
+    assert bounds.decisions_that_differ(exact, wide, PLAIN) == 0
+
+
+def test_only_errors_of_the_best_labels_lead_count():
+    exact = np.array([[3.0, 0, 0]], dtype=np.float32)
+    run = np.array([[3.1, 0.2, -0.2]], dtype=np.float32)  # the others are 0.4 apart, but no lead moved by more than 0.3
+    assert bounds.measure(exact, [run], PLAIN).margin == pytest.approx(1.5 * 0.3, abs=2e-4)
+
+
 def test_bounds_by_hand():
     exact = np.array([[2.0, 0, 0], [0, 1, 0]], dtype=np.float32)
     run = exact + np.array([[0.1, -0.1, 0], [0, 0, 0]], dtype=np.float32)
@@ -118,16 +135,16 @@ def test_agreement_and_macro_f1_by_hand():
 @pytest.mark.parametrize(
     ("agreement", "differ", "drop", "rescored", "word"),
     [
-        (0.98, 0.0, 0.0, 0.1, "98.0%"),
-        (float("nan"), 0.0, 0.0, 0.1, "label"),
-        (0.995, 0.0015, 0.0, 0.1, "0.15%"),
-        (0.995, 0.0, 0.01, 0.1, "macro-F1"),
-        (0.995, 0.0, 0.001, 0.6, "again"),
+        (0.94, 0, 0.0, 0.1, "94.0%"),
+        (float("nan"), 0, 0.0, 0.1, "label"),
+        (0.995, 1, 0.0, 0.1, "1 stored"),
+        (0.995, 0, 0.01, 0.1, "macro-F1"),
+        (0.995, 0, 0.001, 0.4, "again"),
     ],
 )
 def test_the_gate_says_why_it_refuses(agreement, differ, drop, rescored, word):
     assert word in (parity.refusal(agreement, differ, drop, rescored) or "")
-    assert parity.refusal(0.995, 0.001, 0.001, 0.1) is None
+    assert parity.refusal(0.96, 0, 0.001, 0.3) is None
 
 
 def test_parity_texts_are_the_given_ones_first_and_then_invented():

@@ -72,11 +72,11 @@ def test_a_kind_is_exported_and_its_int8_is_int8(kind, tmp_path, tiny_texts):
     assert parity["int8"]["max_abs_logit"] > 1e-5
 
 
-def raises(source, names, target):
+def raises(source, names, target, *others):
     raise RuntimeError("no such\noperator")
 
 
-def copies(source, names, target):
+def copies(source, names, target, *others):
     target.write_bytes(source.read_bytes())
 
 
