@@ -12,7 +12,7 @@ frame AS (SELECT max(frame_tweets) AS frame FROM designs SEMI JOIN scope USING (
 measured AS (
     SELECT
         r.word, r.tweets, r.corpus_tweets, coalesce(c.se_cluster, r.se_tweet) AS se, coalesce(c.df, r.df) AS df,
-        coalesce(e.floor, f.floor) AS floor, e.word IS NOT NULL AS edited,
+        coalesce(e.floor, f.floor) + coalesce(c.error_bound, r.error_bound) AS floor, e.word IS NOT NULL AS edited,
         e.se AS effect_se, e.df AS effect_df, e.floor AS effect_floor
     FROM label_reliance AS r SEMI JOIN scope USING (model_version, method, baseline)
     LEFT JOIN word_label_clustered AS c

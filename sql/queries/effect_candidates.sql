@@ -20,7 +20,7 @@ pairs AS (
     SELECT
         r.word, r.kind, r.label, r.tweets,
         CASE WHEN r.se_tweet IS NOT NULL
-            THEN abs(r.mean_score) - student_975(r.df) * greatest(r.se_tweet, u.error / sqrt(r.df + 1))
+            THEN abs(r.mean_score) - student_975(r.df) * greatest(r.se_tweet, u.error / sqrt(r.df + 1)) - r.error_bound
         END AS by_reliance,
         greatest(a.low, -a.high) AS by_association
     FROM label_reliance AS r SEMI JOIN scope USING (model_version, method, baseline)

@@ -64,6 +64,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Store:
                     "method": "ig",
                     "baseline": "mask",
                     "converged": True,
+                    "delta": 0.0,
                     "words": listed,
                     "computed_at": DAY,
                 }

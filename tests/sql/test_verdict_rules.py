@@ -37,12 +37,14 @@ def row(**changes: Any) -> dict[str, Any]:
     return {**told, **changes}
 
 
-def verdicts(rows: list[dict[str, Any]], asked: str) -> list[Any]:
+def verdicts(rows: list[dict[str, Any]], asked: str, distorted: bool = False) -> list[Any]:
     """The first column asked for, of the rows of `word_label_verdict` that follow, in order of their words."""
     with duckdb.connect() as connection:
         connection.register("word_label_witnesses", pl.DataFrame(rows, infer_schema_length=None).to_arrow())
         connection.execute("CREATE TABLE concepts AS SELECT 'train' AS word")
         connection.execute("CREATE TABLE residual_labels AS SELECT 'm' AS model_version, 'autre' AS label")
+        lost = "SELECT 'm' AS model_version, 'ig' AS method, 'mask' AS baseline WHERE ?"
+        connection.execute(f"CREATE TABLE distorted_samples AS {lost}", [distorted])
         connection.execute("CREATE TABLE decisions AS SELECT 'x' AS word, 'x' AS label, 'x' AS decision, 'x' AS note")
         for _, macro in sqlfiles.statements("macros"):
             connection.execute(macro)
@@ -57,6 +59,11 @@ def verdicts(rows: list[dict[str, Any]], asked: str) -> list[Any]:
 def verdict(**changes: Any) -> str | None:
     """None: no verdict is passed."""
     return next(iter(verdicts([row(**changes)], "verdict")), None)
+
+
+def test_nothing_is_confirmed_where_too_many_tweets_of_a_label_are_lost():
+    assert verdicts([row()], "q_verdict IS NULL", distorted=True) == [True]
+    assert verdicts([row()], "verdict", distorted=True) == ["unconfirmed"]
 
 
 UNUSED = {**witness("reliance", NO, 0.0, WITHIN), **witness("effect", NO, 0.0, WITHIN), "effect_within_floor": True}
