@@ -242,7 +242,7 @@ def test_without_a_worker_the_edits_stay_and_it_is_said(corpus: Store, tmp_path:
     monkeypatch.setattr("batch.effects.write_pieces", lambda *_: None)
 
     def measure(*given: Any) -> None:
-        given[5].counts.update(words=3, edits=9, skipped=0, unseen=0)
+        given[4].counts.update(words=3, edits=9, skipped=0, unseen=0)
 
     monkeypatch.setattr("batch.effects.measure", measure)
     command = ["effects", "--store", str(made.root), "--top", "1", "--explain", "200"]
