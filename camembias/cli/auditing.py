@@ -40,13 +40,16 @@ def audit(model: Path, store: Path, stream: Path, sample: int, candidates: int, 
         effects.effects(model, store, top=candidates, tweets=edited, explain=sample // 2, broker_url=broker_url)
 
 
-def ready(table: Path, model: Path) -> None:
-    """Train a tiny model on `table` and export it; what is there is kept, and an unfinished training gone on with."""
+def ready(table: Path, model: Path, base_model: str = "tiny") -> None:
+    """Train a model, tiny unless told otherwise, on `table` and export it.
+
+    What is there is kept, and an unfinished training gone on with.
+    """
     from camembias.cli import exporting, training
 
     if not (model / "manifest.json").exists():
-        step("training a tiny CamemBERT")
-        training.train([table], model, base_model="tiny", resume=True)
+        step(f"training {'a tiny CamemBERT' if base_model == 'tiny' else base_model}")
+        training.train([table], model, base_model=base_model, resume=True)
     if not (model / "onnx" / "model.onnx").exists():
         step("exporting to ONNX")
         exporting.export(model)

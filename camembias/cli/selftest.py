@@ -12,6 +12,7 @@ import polars as pl
 import typer
 
 from camembias.cli.console import JsonOption, out, print_json, print_table
+from camembias.cli.learning import BaseModel
 
 if TYPE_CHECKING:
     from camembias.bundle import Bundle
@@ -67,6 +68,7 @@ def selftest(
     labelled: Annotated[int, typer.Option(help="Tweets to train on.")] = 5_000,
     tweets: Annotated[int, typer.Option(help="Size of the stream.")] = 10_000,
     sample: Annotated[int, typer.Option(help="Tweets to explain.")] = 2_400,
+    base_model: BaseModel = "tiny",
     json_: JsonOption = False,
 ) -> None:
     """Plant words of known bias, train, audit, and compare what is found with what is there. Exit code 1 if it fails.
@@ -86,7 +88,7 @@ def selftest(
             invented = synthetic.tweets(tweets, 1_000 + seed, planted=False, plants=plants)
             write_text(table, _labelled(plants, kind, labelled, seed).write_csv())
             write_text(stream, invented.drop("label").write_csv())
-        auditing.ready(table, model)
+        auditing.ready(table, model, base_model)
         association = {} if kind is Kind.PERMUTED else exam.fresh_associations(plants, seed)
         if kind is Kind.UNPLANTED:  # what the invented tweets are about is no bias; without it nothing is to be found
             concepts.put(stores.create(store), exam.tied(association))

@@ -1,9 +1,14 @@
 """Explanations a second, completeness and agreement, beside Captum called tweet by tweet. One run prints one table.
 
-A camembert-base sized model with random weights, scaled until Integrated Gradients is hard for it; invented tweets of
-about 34 tokens. The ways take turns, so that a machine that slows down slows all of them; read ratios, not speeds.
-On a GPU when there is one, as the worker. About 12 minutes on two quiet cores; `--quick` about 2; `--soak N` measures
-memory over 2 x N explanations instead.
+    python tests/benchmarks/explain.py --base-model PATH     # fine-tuned first, on invented tweets
+    python tests/benchmarks/explain.py --model BUNDLE --texts tweets.csv
+    python tests/benchmarks/explain.py                       # random weights: speed alone
+
+What is hard to integrate is a really fine-tuned model, whose logits are steps along the path; random weights of
+camembert-base's size, scaled up, show the speed of a larger model. The ways take turns, so that a machine that slows down
+slows all of them; read ratios, not speeds. Captum is called with its 50 steps, and with as many as each tweet needs to add
+up as well as ours do, which nobody knows beforehand. On a GPU when there is one, as the worker. About 12 minutes on two
+quiet cores; `--quick` about 2; `--soak N` measures memory over 2 x N explanations instead.
 """
 
 from __future__ import annotations
@@ -18,19 +23,25 @@ from tempfile import TemporaryDirectory
 
 import _base_model as base
 import numpy as np
+import polars as pl
 import torch
 from captum.attr import LayerIntegratedGradients
 
-from camembias.checkpoint import best_device
+from camembias import bundle, synthetic
+from camembias.checkpoint import best_device, load_model, load_tokenizer, special_ids
 from camembias.settings import cpu_count
-from explain_worker.attribution import Attribution, explain
+from camembias.text import normalise
+from explain_worker.attribution import SMALLEST_CHANGE, SOUGHT_ERROR, Attribution, explain
 from explain_worker.budget import token_budget
 from explain_worker.path import Passes, Row
 from explain_worker.precision import bf16_copy, has_bf16, spearman
 
 SPECIAL_IDS = {"pad": 1, "bos": 5, "eos": 6, "mask": 7}
-LABELS = 4
+LABELS = 4  # of random weights, and of a model that is fine-tuned here
+FINE_TUNED_ON = 1500  # tweets
 STEPS = 50  # Captum's default
+MOST_STEPS = 1600
+AT_ONCE = 50  # steps of Captum in one pass
 SCALES = {
     "base": 3.1,
     "small": 7,
@@ -59,9 +70,14 @@ def tokenized(count: int) -> tuple[int, list[Row]]:
     return len(fast), [Row(ids, special, [0]) for ids, special in rows]
 
 
-def captum_one_by_one(network: torch.nn.Module, row: Row, targets: Sequence[int], positions: bool = True) -> None:
-    """LayerIntegratedGradients, one tweet and one label a call. Without `positions`, as transformers-interpret does:
-    `<pad>` as baseline, positions left to the model, the delta computed, and one pass for the prediction."""
+def captum_one_by_one(
+    network: torch.nn.Module, row: Row, targets: Sequence[int], steps: int = STEPS, positions: bool = True
+) -> list[float]:
+    """LayerIntegratedGradients, one tweet and one label a call; what each call's scores miss, in logits.
+
+    Without `positions`, as transformers-interpret does: `<pad>` as baseline, positions left to the model, the delta
+    computed, and one pass for the prediction.
+    """
     ids = torch.tensor([row.ids], device=best_device())
     attention = torch.ones_like(ids)
     absent = SPECIAL_IDS["mask" if positions else "pad"]
@@ -73,18 +89,32 @@ def captum_one_by_one(network: torch.nn.Module, row: Row, targets: Sequence[int]
 
     extra = (attention, torch.arange(2, 2 + ids.shape[1], device=ids.device)[None]) if positions else (attention,)
     method = LayerIntegratedGradients(logits, network.get_input_embeddings())  # type: ignore[operator]
+    missed = []
     for target in targets:
         if not positions:
             with torch.no_grad():
                 logits(ids, attention)
-        method.attribute(
+        _, delta = method.attribute(
             ids,
             baselines=baseline,
             target=target,
             additional_forward_args=extra,
-            n_steps=STEPS,
-            return_convergence_delta=not positions,
+            n_steps=steps,
+            internal_batch_size=AT_ONCE if steps > AT_ONCE else None,
+            return_convergence_delta=True,
         )
+        missed.append(abs(float(delta)))
+    return missed
+
+
+def steps_needed(network: torch.nn.Module, row: Row, target: int, ours: Attribution) -> int:
+    """The fewest of 50, 100, … 1600 with which Captum misses no more than the attribution, or than 3 % where that is less."""
+    change = max(abs(ours.logit - ours.logit_baseline), SMALLEST_CHANGE)
+    accepted = max(abs(ours.delta), SOUGHT_ERROR * change)
+    steps = STEPS
+    while steps < MOST_STEPS and captum_one_by_one(network, row, [target], steps)[0] > accepted:
+        steps *= 2
+    return steps
 
 
 def exact(network: torch.nn.Module, row: Row, target: int, nodes: int = 300) -> list[float]:
@@ -102,21 +132,6 @@ def exact(network: torch.nn.Module, row: Row, target: int, nodes: int = 300) -> 
         total += (weight[:, None, None] / 2 * slope).sum(dim=0)
     scores: list[float] = (total * (end - start)).sum(dim=1).tolist()
     return scores
-
-
-def missing_at_8(network: torch.nn.Module, rows: Sequence[Row]) -> float:
-    """Share of tweets whose relative completeness error is over 5 % with 8 Gauss-Legendre nodes."""
-    from explain_worker import attribution, quadrature
-
-    nodes, weights = np.polynomial.legendre.leggauss(8)
-    halves = ((nodes + 1) / 2).tolist(), (weights / 2).tolist()
-    original = attribution.rule
-    attribution.rule = lambda count: halves if count == 8 else quadrature.rule(count)  # type: ignore[assignment]
-    try:
-        found = explain(network, SPECIAL_IDS, rows, levels=(8,))
-    finally:
-        attribution.rule = original
-    return float(np.mean([not one.converged for one in found]))
 
 
 def soak(count: int) -> None:
@@ -154,63 +169,112 @@ def main() -> None:
     parser.add_argument("--scale", type=float, help="of the random weights")
     parser.add_argument("--threads", type=int, default=cpu_count())
     parser.add_argument("--quick", action="store_true", help="a small model and two rounds: does it run?")
+    parser.add_argument("--base-model", type=Path, help="a pretrained model, fine-tuned first on invented tweets")
+    parser.add_argument("--model", type=Path, help="a bundle that is trained already")
+    parser.add_argument("--texts", type=Path, help="with --model: a CSV whose column `text` is explained")
     parser.add_argument("--soak", type=int, metavar="N")
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     if given.soak:
         soak(given.soak)
         return
+    device = best_device()
+    with TemporaryDirectory() as folder:
+        network, rows, what = trained(given, Path(folder)) if given.model or given.base_model else random(given)
+    lengths, labels = [len(row.ids) for row in rows], range(network.config.num_labels)  # type: ignore[union-attr, arg-type]
+    print(f"{what}: {sum(p.numel() for p in network.parameters()) / 1e6:.0f} M weights, {len(labels)} labels, ")
+    print(f"{np.mean(lengths):.1f} tokens a tweet, on {device.type}, bf16 in hardware: {has_bf16(device)}")
+    print(f"{cpu_count()} CPUs, {given.threads} threads", flush=True)
+    measure(network, rows, 2 if given.quick else given.rounds, given.tweets, labels)
+    if given.reference:
+        agreement(network, rows[: given.reference], labels)
+
+
+def random(given: argparse.Namespace) -> tuple[torch.nn.Module, list[Row], str]:
     size = "small" if given.quick else "base"
     scale = given.scale or SCALES[size]
     vocabulary, rows = tokenized(400)
-    network, device = scaled(size, vocabulary, scale), best_device()
-    lengths = [len(row.ids) for row in rows]
-    print(f"{sum(p.numel() for p in network.parameters()) / 1e6:.0f} M weights, {vocabulary} pieces, ")
-    print(f"{np.mean(lengths):.1f} tokens a tweet, on {device.type}, bf16 in hardware: {has_bf16(device)}")
-    print(f"{cpu_count()} CPUs, {given.threads} threads, scale {scale}", flush=True)
-    print(
-        f"{missing_at_8(network, rows[:16]):.0%} of 16 tweets miss 5 % completeness at 8 Gauss-Legendre nodes",
-        flush=True,
+    return scaled(size, vocabulary, scale), rows, f"random weights x {scale}, size {size}"
+
+
+def trained(given: argparse.Namespace, folder: Path) -> tuple[torch.nn.Module, list[Row], str]:
+    """A bundle's model, or a base model that is fine-tuned here, and tweets to explain by it."""
+    model = (
+        bundle.load(given.model)
+        if given.model
+        else base.fine_tune(folder / "m", given.base_model, FINE_TUNED_ON, LABELS)
     )
-    measure(network, rows, 2 if given.quick else given.rounds, given.tweets)
-    if given.reference:
-        agreement(network, rows[: given.reference])
+    tokenizer = load_tokenizer(model.layout, model.manifest.max_length)
+    SPECIAL_IDS.update(special_ids(model.layout))
+    if given.texts:
+        texts = (
+            pl.read_csv(given.texts, infer_schema=False)["text"]
+            .drop_nulls()
+            .sample(400, seed=7, shuffle=True)
+            .to_list()
+        )
+    else:
+        texts = synthetic.tweets(400, seed=7)["text"].to_list()
+    cut = tokenizer.encode_batch([normalise(text) for text in texts])
+    rows = [Row(one.ids, one.special_tokens_mask, [0]) for one in cut]
+    return (
+        load_model(model.layout).to(best_device()),
+        rows,
+        f"really fine-tuned, {model.manifest.base_model.split('/')[-1]}",
+    )
 
 
-def measure(network: torch.nn.Module, rows: Sequence[Row], rounds: int, count: int) -> None:
+def measure(network: torch.nn.Module, rows: Sequence[Row], rounds: int, count: int, all_labels: range) -> None:
     threads = torch.get_num_threads()
     streams = threads if best_device().type == "cpu" else 1
     ways = {"fp32": Passes(network, token_budget=token_budget(network, streams), streams=streams)}
     if has_bf16(best_device()):
         ways["bf16"] = replace(ways["fp32"], network=bf16_copy(network), precision="bf16")
     found: dict[str, list[Attribution]] = defaultdict(list)
+    needed: list[int] = []
+    first, every = "1 label", f"{len(all_labels)} labels"
 
     def ours(precision: str, targets: Sequence[int]) -> Run:
         def run(some: Sequence[Row]) -> None:
             torch.set_num_threads(1)  # as the worker does: passes run side by side
-            found[precision] += explain(network, SPECIAL_IDS, asked(some, targets), passes=ways[precision])
+            found[f"{precision}, {every if len(targets) > 1 else first}"] += explain(
+                network, SPECIAL_IDS, asked(some, targets), passes=ways[precision]
+            )
             torch.set_num_threads(threads)
 
         return run
 
-    all_labels = range(LABELS)
-    few = max(count // 3, 4)
+    few = max(count // len(all_labels), 4)
     table: list[tuple[str, int, int, Run]] = [  # name, tweets a round, labels, how
-        ("captum, 1 label", 1, 1, lambda some: captum_one_by_one(network, some[0], [0])),
-        ("as transformers-interpret, 1 label", 1, 1, lambda some: captum_one_by_one(network, some[0], [0], False)),
-        *((f"ours {name}, 1 label", count, 1, ours(name, [0])) for name in ways),
-        ("captum, 4 labels", 1, LABELS, lambda some: captum_one_by_one(network, some[0], all_labels)),
-        *((f"ours {name}, 4 labels", few, LABELS, ours(name, all_labels)) for name in ways),
+        (f"captum, {first}", 1, 1, lambda some: captum_one_by_one(network, some[0], [0])),
+        (
+            f"captum, as many steps as needed, {first}",
+            1,
+            1,
+            lambda some: captum_one_by_one(network, some[0], [0], needed[-1]),
+        ),
+        (
+            f"as transformers-interpret, {first}",
+            1,
+            1,
+            lambda some: captum_one_by_one(network, some[0], [0], positions=False),
+        ),
+        *((f"ours {name}, {first}", count, 1, ours(name, [0])) for name in ways),
+        (f"captum, {every}", 1, len(all_labels), lambda some: captum_one_by_one(network, some[0], all_labels)),
+        *((f"ours {name}, {every}", few, len(all_labels), ours(name, all_labels)) for name in ways),
     ]
     spent: dict[str, Spent] = {name: Spent(labels) for name, _, labels, _ in table}
     ours("fp32", [0])(rows[:2])  # the first passes are slow
     found.clear()
     for turn in range(rounds):
+        row = rows[turn * count % len(rows)]
+        [mine] = explain(network, SPECIAL_IDS, asked([row], [0]))
+        needed.append(steps_needed(network, row, 0, mine))
         for name, tweets_, labels, run in table:
             some = [rows[(turn * count + number) % len(rows)] for number in range(tweets_)]
             spent[name].add(sum(len(row.ids) for row in some) * labels, run, some)
         print(f"round {turn + 1} of {rounds}")
-        show(spent, float(np.mean([len(row.ids) for row in rows])), found)
+        show(spent, float(np.mean([len(row.ids) for row in rows])), found, needed)
 
 
 Run = Callable[[Sequence[Row]], None]
@@ -231,30 +295,39 @@ class Spent:
         self.tokens += tokens
 
 
-def show(spent: Mapping[str, Spent], mean: float, found: Mapping[str, Sequence[Attribution]]) -> None:
+def show(
+    spent: Mapping[str, Spent], mean: float, found: Mapping[str, Sequence[Attribution]], needed: Sequence[int]
+) -> None:
     print(f"{'explanations of a tweet of mean length':40} {'a second':>9} {'ratio':>6} {'by CPU time':>11}")
     for name, one in spent.items():
-        other = spent["captum, 1 label" if one.labels == 1 else f"captum, {LABELS} labels"]
+        other = spent[f"captum, {one.labels} label{'s' * (one.labels > 1)}"]
         rate, base = one.tokens / one.wall, other.tokens / other.wall
         by_cpu = one.tokens / one.cpu * other.cpu / other.tokens
         print(f"{name:40} {rate / mean:9.2f} {rate / base:6.1f} {by_cpu:11.1f}")
+    print(f"steps that Captum needs: {', '.join(map(str, needed))}")
     for name, many in found.items():
-        errors = [one.relative_error for one in many]
+        errors, misses = ([getattr(one, what) for one in many] for what in ("relative_error", "delta"))
         print(
             f"{name}: {len(many)} explanations, {np.mean([one.steps for one in many]):.1f} nodes on average, "
             f"completeness error p50 {np.median(errors):.2%} p95 {np.quantile(errors, 0.95):.2%}, "
+            f"p95 {np.quantile(np.abs(misses), 0.95):.4f} logits, "
             f"{np.mean([not one.converged for one in many]):.1%} never pass",
             flush=True,
         )
 
 
-def agreement(network: torch.nn.Module, rows: Sequence[Row]) -> None:
-    found = explain(network, SPECIAL_IDS, rows)
+def agreement(network: torch.nn.Module, rows: Sequence[Row], labels: range) -> None:
+    """With an exact integral, of the label that moves most in each tweet."""
+    found = explain(network, SPECIAL_IDS, asked(rows, labels))
+    moved = np.abs([one.logit - one.logit_baseline for one in found]).reshape(len(rows), len(labels))
     wide = network.double()
-    ranks = [spearman(exact(wide, row, 0)[1:-1], one.scores[1:-1]) for row, one in zip(rows, found, strict=True)]
+    ranks = []
+    for number, (row, label) in enumerate(zip(rows, moved.argmax(axis=1).tolist(), strict=True)):
+        one = found[number * len(labels) + label]
+        ranks.append(spearman(exact(wide, row, label)[1:-1], one.scores[1:-1]))
     print(
-        f"Spearman over tokens with 300 nodes in float64, {len(rows)} tweets: "
-        f"p5 {np.quantile(ranks, 0.05):.4f} p50 {np.median(ranks):.4f}"
+        f"Spearman over tokens with 300 nodes in float64, {len(rows)} tweets, which move by {np.median(moved.max(axis=1)):.2f} "
+        f"logits: p5 {np.quantile(ranks, 0.05):.4f} p50 {np.median(ranks):.4f}"
     )
 
 

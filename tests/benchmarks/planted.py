@@ -23,9 +23,11 @@ CODE = [sys.executable, "-c", "from camembias.cli import main; main()", "selftes
 WITNESSES = ("association", "reliance", "effect", "verdict")
 
 
-def run(folder: Path, kind: str, seed: int) -> dict:
+def run(folder: Path, kind: str, seed: int, *options: str) -> dict:
     done = subprocess.run(
-        [*CODE, "--folder", str(folder), "--kind", kind, "--seed", str(seed)], stdout=subprocess.PIPE, text=True
+        [*CODE, "--folder", str(folder), "--kind", kind, "--seed", str(seed), *options],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     if done.returncode not in (0, 1):  # 1: the audit failed its exam, and says how
         raise SystemExit(f"selftest --kind {kind} --seed {seed} ended with {done.returncode}")
@@ -56,11 +58,16 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[1, 2, 3, 4, 5])
     parser.add_argument("--nulls", type=int, nargs="*", default=[1], help="seeds of unplanted and permuted runs")
     parser.add_argument("--folder", type=Path, help="where runs are kept; a temporary folder when not given")
+    parser.add_argument("--base-model", help="a pretrained model to fine-tune; tiny when not given")
+    for size in ("labelled", "tweets", "sample"):
+        parser.add_argument(f"--{size}", help="as of camembias selftest")
     given = parser.parse_args()
+    named = {name: getattr(given, name.replace("-", "_")) for name in ("base-model", "labelled", "tweets", "sample")}
+    options = [part for name, value in named.items() if value for part in (f"--{name}", value)]
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)
-        planted = [run(folder, "planted", seed) for seed in given.seeds]
-        nulls = [run(folder, kind, seed) for kind in ("unplanted", "permuted") for seed in given.nulls]
+        planted = [run(folder, "planted", seed, *options) for seed in given.seeds]
+        nulls = [run(folder, kind, seed, *options) for kind in ("unplanted", "permuted") for seed in given.nulls]
     for one in planted:
         precision, average, alone = (
             one[name] for name in ("precision_at_k", "average_precision", "average_precision_alone")
