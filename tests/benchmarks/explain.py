@@ -5,10 +5,10 @@
     python tests/benchmarks/explain.py                       # random weights: speed alone
 
 What is hard to integrate is a really fine-tuned model, whose logits are steps along the path; random weights of
-camembert-base's size, scaled up, show the speed of a larger model. The ways take turns, so that a machine that slows down
-slows all of them; read ratios, not speeds. Captum is called with its 50 steps, and with as many as each tweet needs to add
-up as well as ours do, which nobody knows beforehand. On a GPU when there is one, as the worker. About 12 minutes on two
-quiet cores; `--quick` about 2; `--soak N` measures memory over 2 x N explanations instead.
+camembert-base's size, scaled up, show the speed of a larger model. The ways take turns, so that a machine that slows
+down slows all of them; read ratios, not speeds. Captum is called with its 50 steps, and with as many as each tweet needs
+to add up as well as ours do, which nobody knows beforehand. On a GPU when there is one, as the worker. About 12 minutes
+on two quiet cores; `--quick` about 2; `--soak N` measures memory over 2 x N explanations instead.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def captum_one_by_one(
 
 
 def steps_needed(network: torch.nn.Module, row: Row, target: int, ours: Attribution) -> int:
-    """The fewest of 50, 100, … 1600 with which Captum misses no more than the attribution, or than 3 % where that is less."""
+    """The fewest of 50, 100, … 1600 with which Captum misses no more than 3 %, or than the attribution does."""
     change = max(abs(ours.logit - ours.logit_baseline), SMALLEST_CHANGE)
     accepted = max(abs(ours.delta), SOUGHT_ERROR * change)
     steps = STEPS
@@ -326,8 +326,8 @@ def agreement(network: torch.nn.Module, rows: Sequence[Row], labels: range) -> N
         one = found[number * len(labels) + label]
         ranks.append(spearman(exact(wide, row, label)[1:-1], one.scores[1:-1]))
     print(
-        f"Spearman over tokens with 300 nodes in float64, {len(rows)} tweets, which move by {np.median(moved.max(axis=1)):.2f} "
-        f"logits: p5 {np.quantile(ranks, 0.05):.4f} p50 {np.median(ranks):.4f}"
+        f"Spearman over tokens with 300 nodes in float64, {len(rows)} tweets that move by "
+        f"{np.median(moved.max(axis=1)):.2f} logits: p5 {np.quantile(ranks, 0.05):.4f} p50 {np.median(ranks):.4f}"
     )
 
 
