@@ -5,9 +5,10 @@
     python tests/benchmarks/explain.py                       # random weights: speed alone
 
 What is hard to integrate is a really fine-tuned model, whose logits are steps along the path; random weights of
-camembert-base's size, scaled up, show the speed of a larger model. The ways take turns, so that a machine that slows
-down slows all of them; read ratios, not speeds. Captum is called with its 50 steps, and with as many as each tweet needs
-to add up as well as ours do, which nobody knows beforehand. On a GPU when there is one, as the worker. About 12 minutes
+camembert-base's size, scaled up, show the speed of a larger model. The ways take turns, so that a machine that
+slows down slows all of them; read ratios, not speeds. Captum is called with its 50 steps, and with as many as each
+tweet needs to add up as well as ours do, which nobody knows beforehand. On a GPU when there is one, as the worker.
+About 12 minutes
 on two quiet cores; `--quick` about 2; `--soak N` measures memory over 2 x N explanations instead.
 """
 
