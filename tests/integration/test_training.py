@@ -218,11 +218,11 @@ def test_folds_pool_every_row_and_are_done_twice_with_authors(labelled, tmp_path
     found = finetune.train(made, tmp_path / "model", lambda title, done, total: seen.append(title))
     assert found.manifest.metrics["tweets"] == len(made.rows)
     assert list(dict.fromkeys(seen)) == [
-        "authors apart, fold 1 of 2",
-        "authors apart, fold 2 of 2",
-        "random, fold 1 of 2",
-        "random, fold 2 of 2",
-        "the model that is kept",
+        "authors apart, fold 1 of 2, epoch 1 of 1",
+        "authors apart, fold 2 of 2, epoch 1 of 1",
+        "random, fold 1 of 2, epoch 1 of 1",
+        "random, fold 2 of 2, epoch 1 of 1",
+        "the model that is kept, epoch 1 of 1",
     ]
 
 
