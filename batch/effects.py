@@ -18,29 +18,16 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from batch.edits import Edit, by_chance, edits_of, neutral_words
 from batch.holders import holders
 from camembias.bundle import Bundle
 from camembias.checkpoint import unknown_id
 from camembias.schemas import TABLES
 from camembias.scoring import Logits, Scorer, probabilities
 from camembias.store import Run, Store, now
-from camembias.text import KIND_NAMES, kind, members, normalise, words
 
 FEWEST_CONTROLS = 40  # the floor is a 95th percentile: of fewer words it would be their maximum
-COMPANION = 0.5  # share of a word's edited tweets from which another word counts as its companion
 _CHUNK = 2048  # texts scored at once, of one word or many: what a killed run loses (0055)
-# Where the corpus has no control word of a kind: forms that no tweet is about.
-_FALLBACKS = {
-    "handle": "@compte",
-    "hashtag": "#sujet",
-    "emoji": "🔹",
-    "link": "https://exemple.fr",
-    "number": "7",
-    "function": "donc",
-    "elision": "l'",
-    "word": "chose",
-    "punctuation": "·",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +37,6 @@ class Word:
     word: str
     tweets: int
     control: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Edit:
-    word: str
-    edit: str
-    replacement: str | None
-    companions: tuple[str, ...] | None
-    tweet_id: str
-    before: str
-    after: str
 
 
 def with_controls(candidates: Sequence[Word], pool: Sequence[Word], seed: str) -> list[Word]:
@@ -106,11 +82,11 @@ def plan(
     """
     with store.shared():
         held = holders(store, [target.word for target in targets], tweets_per_word, outside)
-    neutral = _neutral_words(targets)
+    neutral = neutral_words(target.word for target in targets if target.control)
     chosen, counted = [], Counter[bytes]()
     skipped = unseen = 0
     for target in targets:
-        edits = list(_edits(target.word, held[target.word], neutral, outside))
+        edits = list(edits_of(target.word, held[target.word], neutral, outside))
         if not edits:
             unseen += 1
         elif _stored(store, _part(bundle, target), bundle, target, edits):
@@ -151,12 +127,12 @@ def measure(
         known |= {digest: scored[text] for text in texts if (digest := _digest(text)) in planned.shared}
 
 
-def _groups(planned: Plan, known: Mapping[bytes, Logits]) -> Iterator[tuple[list[tuple[Word, list[_Edit]]], list[str]]]:
+def _groups(planned: Plan, known: Mapping[bytes, Logits]) -> Iterator[tuple[list[tuple[Word, list[Edit]]], list[str]]]:
     """Words with their edits, and those of their texts that are not known yet: about `_CHUNK` of them each time."""
-    group: list[tuple[Word, list[_Edit]]] = []
+    group: list[tuple[Word, list[Edit]]] = []
     texts: dict[str, None] = {}
     for target, tweets in planned.words:
-        edits = list(_edits(target.word, tweets, planned.neutral, planned.outside))
+        edits = list(edits_of(target.word, tweets, planned.neutral, planned.outside))
         group.append((target, edits))
         both = (text for edit in edits for text in (edit.before, edit.after))
         texts |= dict.fromkeys(text for text in both if _digest(text) not in known)
@@ -186,7 +162,7 @@ def write_pieces(scorer: Scorer, bundle: Bundle, store: Store, names: Sequence[s
     store.write("pieces", bundle.model_version, pl.DataFrame(rows, schema=TABLES["pieces"]))
 
 
-def _stored(store: Store, part: str, bundle: Bundle, target: Word, edits: Sequence[_Edit]) -> bool:
+def _stored(store: Store, part: str, bundle: Bundle, target: Word, edits: Sequence[Edit]) -> bool:
     """Whether these very edits of these tweets are in the part, by the same graph and in the same role.
 
     A larger run may have other companions than this one; it is kept, because it says more.
@@ -206,88 +182,8 @@ def _role(target: Word) -> str:
     return "control" if target.control else "candidate"
 
 
-def replaced(text: str, gone: Collection[str], replacement: str = "") -> str:
-    """`text` with every occurrence of the words in `gone` deleted, or replaced by `replacement`; normalised."""
-    pieces, at = [], 0
-    for span in words(text):
-        if span.word in gone:
-            pieces += [text[at : span.start], replacement]
-            at = span.stop
-    return normalise("".join([*pieces, text[at:]]))
-
-
-def companions(word: str, texts: Sequence[str]) -> tuple[str, ...]:
-    """The other words that stand in half or more of `texts`, sorted."""
-    held = Counter(name for text in texts for name in {span.word for span in words(text)})
-    return tuple(sorted(name for name, count in held.items() if name != word and count >= COMPANION * len(texts)))
-
-
-def _edits(
-    word: str,
-    tweets: Sequence[tuple[str, str]],
-    neutral: Mapping[str, Sequence[str]],
-    outside: Collection[str] = (),
-) -> Iterator[_Edit]:
-    """Of the edits `alone` all or none: none where under half of the tweets have words left."""
-    if word in KIND_NAMES:
-        yield from _edits_of_kind(word, tweets, outside)
-        return
-    others = companions(word, [text for _, text in tweets])
-    alone = []
-    for tweet_id, text in tweets:
-        if without := replaced(text, {word}):
-            yield _Edit(word, "delete", None, None, tweet_id, text, without)
-        choice = _replacement(word, neutral, tweet_id)
-        yield _Edit(word, "replace", choice, None, tweet_id, text, replaced(text, {word}, choice))
-        if others and (rest := replaced(text, {word, *others})):
-            alone.append(_Edit(word, "alone", None, others, tweet_id, replaced(text, others), rest))
-    if 2 * len(alone) >= len(tweets):
-        yield from alone
-
-
-def _edits_of_kind(name: str, tweets: Sequence[tuple[str, str]], outside: Collection[str]) -> Iterator[_Edit]:
-    """All words of a kind deleted, from the tweet and from what it is once each of them is the same neutral one.
-
-    The first is what these words do, the second what any word of the kind would do in their place.
-    """
-    choice = _FALLBACKS[KIND_NAMES[name]]
-    for tweet_id, text in tweets:
-        gone = members(name, {span.word for span in words(text)}, outside)
-        if without := replaced(text, gone):
-            yield _Edit(name, "delete", None, None, tweet_id, text, without)
-            yield _Edit(name, "neutral", choice, None, tweet_id, replaced(text, gone, choice), without)
-
-
-def _neutral_words(targets: Sequence[Word]) -> dict[str, list[str]]:
-    """Control words by kind; adverbs in -ment are a kind of their own, because only they can stand for one another."""
-    found: dict[str, list[str]] = {}
-    for target in targets:
-        if target.control:
-            found.setdefault(_kind(target.word), []).append(target.word)
-    return found
-
-
-def _replacement(word: str, neutral: Mapping[str, Sequence[str]], tweet_id: str) -> str:
-    """A neutral word of the same kind, another for each tweet, the same in every run."""
-    pool = [other for other in neutral.get(_kind(word), ()) if other != word]
-    if not pool:
-        fallback = _FALLBACKS["word" if (name := _kind(word)) == "adverb" else name]
-        return fallback if fallback != word else "autre"
-    return min(pool, key=lambda other: by_chance(tweet_id, other))
-
-
-def _kind(word: str) -> str:
-    name = kind(word)
-    return "adverb" if name == "word" and word.endswith("ment") and len(word) > 6 else name
-
-
-def by_chance(seed: str, word: str) -> bytes:
-    """A key to sort words by: in an order that depends on `seed` alone, not on the alphabet."""
-    return hashlib.sha256(f"{seed}\0{word}".encode()).digest()
-
-
 def _rows(
-    bundle: Bundle, edits: Sequence[_Edit], logits: Mapping[str, Logits], run: Run, target: Word
+    bundle: Bundle, edits: Sequence[Edit], logits: Mapping[str, Logits], run: Run, target: Word
 ) -> Iterator[dict[str, object]]:
     """Rows of the table `effects`. `logits` has those of every text, before and after."""
     names, place = bundle.labels.names, {text: row for row, text in enumerate(logits)}

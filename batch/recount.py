@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from batch.classifier import Classifier
-from batch.effects import by_chance, replaced
+from batch.edits import by_chance, replaced
 from batch.holders import tweets_with
 from camembias.bundle import Bundle
 from camembias.sampling import frame_of, longest, permanent_random_number, seed_of

@@ -115,6 +115,7 @@ def effects(
         print_json(counts)
     else:
         _say(store, counts, left, undecided)
+        say_residual(target, bundle.model_version)
         say_power(target)
     if trouble is not None:
         raise BrokerError(f"the edits are stored, further tweets are not explained: {trouble}") from trouble
@@ -143,6 +144,21 @@ def _explain(store: Store, bundle: Bundle, budget: int, concepts: set[str], brok
     waiting.wait_for(store, bundle, broker_url, asked.all_batches, timeout_s)
     catalog.refresh(store)
     return asked.tweets
+
+
+def say_residual(store: Store, model_version: str) -> None:
+    """Which label is taken for what no topic is, and from what that was guessed: its words are headlined as no bias."""
+    from camembias import catalog
+
+    sql = f"SELECT label, given FROM residual_labels WHERE model_version = '{model_version}' ORDER BY label"
+    for label, given in catalog.run_sql(store, sql).iter_rows():
+        why = "as the concepts file says" if given else "by its name and because it has no concept words"
+        errors.print(
+            f"'{label}' is taken for the label of the rest, {why}: what pushes towards it is listed as residual, "
+            "not as a bias",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def say_power(store: Store) -> None:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from camembias import catalog, sqlfiles, store
 from camembias.cli import app
+from camembias.cli.effects import say_residual
 from camembias.errors import BrokerError
 from camembias.report import sections
 from camembias.report.wording import Wording
@@ -161,6 +162,13 @@ def test_that_there_is_a_hashtag_is_a_finding_about_the_kind(corpus: Store) -> N
     assert found["<hashtag>", "nucléaire"]["effect"] == pytest.approx(2.0, abs=0.1)
     assert found["#seul", "nucléaire"]["verdict"] == "kind_only"
     assert found["lundi", "avion"]["verdict"] == "confirmed_bias"
+
+
+def test_which_label_is_taken_for_the_rest_is_said(corpus: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    say_residual(corpus, "m")
+    assert "'autre' is taken for the label of the rest, by its name" in capsys.readouterr().err
+    say_residual(corpus, "another model")
+    assert capsys.readouterr().err == ""
 
 
 def test_what_speaks_for_no_topic_is_no_headline(corpus: Store) -> None:

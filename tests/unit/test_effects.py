@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch import effects, holders
+from batch import edits, effects, holders
 from batch.effects import Word
 from camembias import store as stores
 from camembias.checkpoint import load_tokenizer
@@ -36,11 +36,11 @@ def store(tmp_path):
 
 
 def test_deleting_and_replacing():
-    assert effects.replaced(TEXTS["1"], {"@vigie_luvane"}) == "Merci , le train part. dit non"
-    assert effects.replaced(TEXTS["1"], {"@vigie_luvane"}, "@x") == "Merci @x, le train part. @x dit non"
-    assert effects.replaced(TEXTS["4"], {"@vigie_luvane"}) == TEXTS["4"]  # part of another word is not the word
-    assert effects.replaced(TEXTS["3"], {"franchement"}, "vraiment") == "vraiment, l'avion de 20h30 🌻 n'est pas parti"
-    assert effects.replaced(TEXTS["2"], {"@vigie_luvane"}) == ""
+    assert edits.replaced(TEXTS["1"], {"@vigie_luvane"}) == "Merci , le train part. dit non"
+    assert edits.replaced(TEXTS["1"], {"@vigie_luvane"}, "@x") == "Merci @x, le train part. @x dit non"
+    assert edits.replaced(TEXTS["4"], {"@vigie_luvane"}) == TEXTS["4"]  # part of another word is not the word
+    assert edits.replaced(TEXTS["3"], {"franchement"}, "vraiment") == "vraiment, l'avion de 20h30 🌻 n'est pas parti"
+    assert edits.replaced(TEXTS["2"], {"@vigie_luvane"}) == ""
 
 
 @given(st.lists(st.sampled_from(["le", "train", "🌻", "@a", "l'été", "10", "!"]), min_size=1, max_size=12), st.data())
@@ -48,20 +48,20 @@ def test_only_the_word_goes(pieces, data):
     text = normalise(" ".join(pieces))
     before = [word.word for word in words(text)]
     target = data.draw(st.sampled_from(before))
-    after = [word.word for word in words(effects.replaced(text, {target}))]
+    after = [word.word for word in words(edits.replaced(text, {target}))]
     assert target not in after
     assert [word for word in before if word != target] == after
 
 
 def test_companions_stand_in_half_of_the_tweets():
-    assert effects.companions("but", ["Un but fou !", "un but, un vrai", "quel but"]) == ("un",)
-    assert effects.companions("but", ["un but"]) == ("un",)
-    assert effects.companions("but", []) == ()
+    assert edits.companions("but", ["Un but fou !", "un but, un vrai", "quel but"]) == ("un",)
+    assert edits.companions("but", ["un but"]) == ("un",)
+    assert edits.companions("but", []) == ()
 
 
 def test_a_word_is_also_deleted_once_its_companions_are():
     tweets = [("1", "Un but fou ce soir"), ("2", "un but fou, @ami"), ("3", "Quel but")]
-    alone = [edit for edit in effects._edits("but", tweets, {}) if edit.edit == "alone"]
+    alone = [edit for edit in edits.edits_of("but", tweets, {}) if edit.edit == "alone"]
     assert {edit.companions for edit in alone} == {("fou", "un")}
     assert [(edit.tweet_id, edit.before, edit.after) for edit in alone] == [
         ("1", "but ce soir", "ce soir"),
@@ -70,19 +70,19 @@ def test_a_word_is_also_deleted_once_its_companions_are():
     ]
     # a tweet of which nothing is left says nothing, and where half of them do, none does
     rows = [("1", "un but"), ("2", "un but ici"), ("3", "un but là")]
-    assert [edit.tweet_id for edit in effects._edits("but", rows, {}) if edit.edit == "alone"] == ["2", "3"]
+    assert [edit.tweet_id for edit in edits.edits_of("but", rows, {}) if edit.edit == "alone"] == ["2", "3"]
     assert [
-        edit.tweet_id for edit in effects._edits("but", [*rows[:2], ("4", "but un")], {}) if edit.edit == "alone"
+        edit.tweet_id for edit in edits.edits_of("but", [*rows[:2], ("4", "but un")], {}) if edit.edit == "alone"
     ] == []
     # words that nothing goes with are deleted from the tweet as it is
     unlike = [("1", "but un"), ("2", "but deux"), ("3", "but trois")]
-    assert {edit.edit for edit in effects._edits("but", unlike, {})} == {"delete", "replace"}
+    assert {edit.edit for edit in edits.edits_of("but", unlike, {})} == {"delete", "replace"}
 
 
 def test_a_kind_is_deleted_whole_and_from_what_a_neutral_word_in_its_place_leaves():
     tweets = [("1", "Non #un à #deux ici"), ("2", "#un"), ("3", "oui #epr #un")]
-    edits = list(effects._edits("<hashtag>", tweets, {}, {"#epr"}))
-    assert [(one.tweet_id, one.edit, one.before, one.after) for one in edits] == [
+    found = list(edits.edits_of("<hashtag>", tweets, {}, {"#epr"}))
+    assert [(one.tweet_id, one.edit, one.before, one.after) for one in found] == [
         ("1", "delete", "Non #un à #deux ici", "Non à ici"),
         ("1", "neutral", "Non #sujet à #sujet ici", "Non à ici"),
         ("3", "delete", "oui #epr #un", "oui #epr"),  # a concept word speaks for itself
@@ -100,13 +100,13 @@ def test_tweets_of_a_kind_hold_a_word_of_it(store):
 def test_a_part_from_before_companions_were_deleted_is_measured_again(store, tiny_bundle):
     same = {"serving_version": tiny_bundle.serving_version, "role": "candidate"}
     tweets = [("1", "un but ici"), ("2", "un but là"), ("3", "un but tard")]
-    edits = list(effects._edits("but", tweets, {}))
-    whole = [edit for edit in edits if edit.edit != "alone"]
+    found = list(edits.edits_of("but", tweets, {}))
+    whole = [edit for edit in found if edit.edit != "alone"]
     rows = [same | {"tweet_id": one.tweet_id, "edit": one.edit, "replacement": one.replacement} for one in whole]
     old = pl.DataFrame(rows, schema=TABLES["effects"]).drop("companions")
     old.write_parquet(store.part("effects", "old"))
     assert effects._stored(store, "old", tiny_bundle, Word("but", 1), whole)
-    assert not effects._stored(store, "old", tiny_bundle, Word("but", 1), edits)
+    assert not effects._stored(store, "old", tiny_bundle, Word("but", 1), found)
 
 
 def test_holders_are_the_same_tweets_in_every_run_and_a_larger_run_contains_a_smaller_one(store):
@@ -179,7 +179,7 @@ def test_controls_are_as_frequent_as_candidates_and_never_one_of_them():
 
 
 def test_a_replacement_is_of_the_same_kind_and_another_word():
-    neutral = effects._neutral_words([Word(w, 5, control=True) for w in ("@paul", "vraiment", "table", "🔥", "12")])
+    neutral = edits.neutral_words(("@paul", "vraiment", "table", "🔥", "12"))
     for word, expected in (
         ("@x", "@paul"),
         ("franchement", "vraiment"),
@@ -187,9 +187,9 @@ def test_a_replacement_is_of_the_same_kind_and_another_word():
         ("🌻", "🔥"),
         ("7", "12"),
     ):
-        assert effects._replacement(word, neutral, "t") == expected
-    assert effects._replacement("@paul", neutral, "t") == "@compte"  # no other handle is neutral
-    assert effects._replacement("#sujet", {}, "t") == "autre"
+        assert edits.replacement(word, neutral, "t") == expected
+    assert edits.replacement("@paul", neutral, "t") == "@compte"  # no other handle is neutral
+    assert edits.replacement("#sujet", {}, "t") == "autre"
 
 
 def test_what_the_tokenizer_cannot_see_is_counted(store, tiny_bundle):
@@ -252,14 +252,14 @@ def test_each_distinct_text_is_scored_once_and_as_many_as_were_said(store, tiny_
 
 def test_rows_are_what_scoring_each_edit_by_itself_gives(store, tiny_bundle, many):
     edited(store, tiny_bundle, many, Scorer())
-    neutral = effects._neutral_words(many)
+    neutral = edits.neutral_words(word.word for word in many if word.control)
     held = holders.holders(store, [word.word for word in many], 200)
     expected = {
         (edit.word, edit.edit, edit.tweet_id): [
             Scorer().logits([text])[0].tolist() for text in (edit.before, edit.after)
         ]
         for word in many
-        for edit in effects._edits(word.word, held[word.word], neutral)
+        for edit in edits.edits_of(word.word, held[word.word], neutral)
     }
     rows = store.scan("effects").collect().to_dicts()
     found = {
