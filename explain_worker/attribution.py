@@ -24,13 +24,13 @@ from explain_worker.path import BASELINES, Passes, Path, Row
 METHOD = "integrated_gradients"
 BASELINE = BASELINES[0]
 LARGEST_ERROR = 0.05  # relative completeness error of an attribution that counts as converged
-SOUGHT_ERROR = 0.03  # the same, but adding up what every piece misses: errors that cancel do not count as none
+SOUGHT_ERROR = 0.022  # the same, of one that is good enough; until then pieces are cut again
+LOCAL_ERROR = 3  # times as much may be missed by all pieces together, where what one misses another has too much of
 SMALLEST_CHANGE = 0.05  # logits; floor of the denominator, so that near-zero changes can pass
 NODES = 2  # gradients per piece (Gauss-Legendre)
 _ROUNDS = 10  # of cutting
 _REDUCED_ROUNDS = 2  # in bf16, whose rounding no cut removes: what fails then is done again in fp32
 _MOST_NODES = 200  # per tweet and label; a logit that oscillates never adds up
-_CUT_DOWN_TO = 0.7  # of the error sought: with a margin, so that a round seldom needs another
 
 Floats = npt.NDArray[np.float64]
 
@@ -69,24 +69,22 @@ class _Line:
     precision: str = "fp32"
 
     def missed(self, curve: Curve) -> dict[Piece, float]:
-        """Logits by which each piece misses the change of the logit over it."""
-        return {
-            piece: abs(float(scores.sum() - curve.change(piece)[self.target])) for piece, scores in self.pieces.items()
-        }
+        """Logits by which each piece misses the change of the logit over it, signed."""
+        return {piece: float(scores.sum() - curve.change(piece)[self.target]) for piece, scores in self.pieces.items()}
 
     def to_cut(self, curve: Curve, sought: float) -> list[Piece]:
         """The pieces that miss most, until the others miss little enough; none where all is well or hopeless."""
         most = sought * max(abs(float(curve.change((0.0, 1.0))[self.target])), SMALLEST_CHANGE)
         missed = self.missed(curve)
-        left = sum(missed.values())
-        if not left > most or self.nodes >= _MOST_NODES:  # nan is hopeless
+        net, left = sum(missed.values()), sum(map(abs, missed.values()))
+        if not (abs(net) > most or left > LOCAL_ERROR * most) or self.nodes >= _MOST_NODES:  # nan is hopeless
             return []
-        chosen = []
-        for piece in sorted(missed, key=lambda piece: -missed[piece]):
-            if left <= _CUT_DOWN_TO * most:
+        chosen: list[Piece] = []
+        for piece in sorted(missed, key=lambda piece: -abs(missed[piece])):
+            if abs(net) <= most and left <= LOCAL_ERROR * most:
                 break
             chosen.append(piece)
-            left -= missed[piece]
+            net, left = net - missed[piece], left - abs(missed[piece])
         return chosen
 
 

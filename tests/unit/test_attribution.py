@@ -302,7 +302,7 @@ def test_a_step_is_shared_out_as_its_words_move_it(steep):
     np.testing.assert_allclose(
         np.array(found.scores) / sum(found.scores), [0, 1 / 2.4, 1 / 2.4, 0.4 / 2.4, 0], atol=1e-4
     )
-    assert sum(found.scores) == pytest.approx(4, abs=0.12)
+    assert sum(found.scores) == pytest.approx(4, rel=SOUGHT_ERROR)
 
 
 def test_a_logit_that_oscillates_is_kept_with_its_error():
